@@ -1,0 +1,327 @@
+package oxd
+
+// Client: how a command finds its site, its token and its transport.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+)
+
+// Site says on whose behalf commands are sent: either OxdID, or Params.
+type Site struct {
+	// OxdID is a site registered elsewhere. Nothing is registered or kept then;
+	// of Params only metadata for UpdateSite and LogoutURL is used.
+	OxdID string
+	// Params is what to register on first use.
+	Params RegisterSiteParams
+	// File keeps the registration, credentials included, as JSON with mode 0600,
+	// so that a restart does not register again. A lock file lies beside it.
+	// Default: memory only, with a new client at the provider per process.
+	File string
+	// Protected tells that oxd protects its commands by tokens, as it always does
+	// over HTTPS. The site is registered with setup_client, and each command gets
+	// a token. Without need it breaks commands: oxd checks any token it is sent.
+	Protected bool
+	// Credentials are for a Protected site registered elsewhere.
+	Credentials *Credentials
+}
+
+// Credentials are what setup_client answered: those of the client that gets
+// protection tokens, not of the one that users log in with.
+type Credentials struct {
+	ClientID                string
+	ClientSecret            Secret
+	OPHost, OPDiscoveryPath string
+}
+
+func (cr *Credentials) check() error {
+	if cr.ClientID == "" || cr.ClientSecret.IsZero() {
+		return errors.New("oxd: Site.Credentials: client id or secret missing")
+	}
+	if err := checkPlainURL(normalHost(cr.OPHost)); err != nil {
+		return fmt.Errorf("oxd: Site.Credentials: OP host: %w", err)
+	}
+	return nil
+}
+
+// Client sends commands for one site. It is safe for concurrent use. Every
+// command but those that have nothing to do with a site registers it first, if
+// that has not been done (see [Client.Register]).
+//
+// The errors of all commands: an *Error if oxd refused, a *TransportError
+// (matching ErrUnavailable) if it did not answer, ErrTooLarge, ErrClosed, and
+// plain errors for parameters that cannot be right, which are not sent.
+type Client struct {
+	transport Transport
+	site      Site
+	wire      siteWire // site.Params as sent, a copy
+	identity  string   // fingerprint of what only a new registration changes
+	metadata  string   // fingerprint of the rest
+
+	gate        gate
+	current     atomic.Pointer[registration]
+	registering flight[*registration]
+	protection  tokenCache
+	unsaved     *registration // used within registering only
+
+	mu       sync.Mutex
+	attempts attempts // guarded by mu
+}
+
+// NewClient returns a Client for site. It does no I/O, and reports all problems
+// of the configuration at once. The Client closes t when it is closed.
+func NewClient(t Transport, site Site) (*Client, error) {
+	if err := errors.Join(checkTransport(t, site), site.check()); err != nil {
+		return nil, err
+	}
+	c := &Client{transport: t, site: site}
+	if site.Credentials != nil {
+		credentials := *site.Credentials
+		c.site.Credentials = &credentials
+	}
+	if err := copyWire(&c.wire, site.Params.wire()); err != nil {
+		return nil, err
+	}
+	if site.OxdID != "" {
+		c.current.Store(c.fixedRegistration())
+		if len(site.Params.Scope) == 0 {
+			c.wire.Scope = nil // registered elsewhere, with scopes unknown here
+		}
+	}
+	c.identity, c.metadata = c.wire.fingerprints()
+	return c, nil
+}
+
+func checkTransport(t Transport, site Site) error {
+	switch t := t.(type) {
+	case nil:
+		return errors.New("oxd: no transport")
+	case *TCPTransport:
+		return t.check()
+	case *HTTPSTransport:
+		if !site.Protected {
+			return errors.Join(t.check(), errors.New("oxd: over HTTPS Site.Protected is needed"))
+		}
+		return t.check()
+	}
+	return nil
+}
+
+func (s *Site) check() error {
+	var errs []error
+	if s.OxdID == "" {
+		errs = append(errs, s.Params.check())
+	}
+	switch elsewhere := s.OxdID != "" && s.Protected; {
+	case elsewhere && s.Credentials == nil:
+		errs = append(errs, errors.New("oxd: a protected site registered elsewhere needs Site.Credentials"))
+	case !elsewhere && s.Credentials != nil:
+		errs = append(errs, errors.New("oxd: Site.Credentials are for protected sites with an OxdID only"))
+	case elsewhere:
+		errs = append(errs, s.Credentials.check())
+	}
+	return errors.Join(errs...)
+}
+
+// Audience returns a name of the site that is made from the configuration alone,
+// without I/O, and is the same in all processes with that configuration. Data
+// sealed for one site can be bound to it.
+func (c *Client) Audience() string {
+	if c.site.OxdID != "" {
+		return "oxd:" + c.site.OxdID
+	}
+	return "site:" + c.wire.OPHost + c.wire.OPDiscoveryPath + " " + c.wire.AuthorizationRedirectURI + " " + c.wire.ClientID
+}
+
+// Close waits for commands in progress and closes the transport if it can be
+// closed. Later commands return ErrClosed.
+func (c *Client) Close() error {
+	c.gate.close()
+	if closer, ok := c.transport.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
+}
+
+// Do sends any other command. params must become a JSON object; nil is an empty
+// one. oxd_id is added if it is missing and the command is not one of those
+// without a site. The answer is decoded into result unless that is nil. Commands
+// sent this way are never repeated. The HTTPS extension has none but those that
+// are methods of Client.
+func (c *Client) Do(ctx context.Context, command string, params, result any) error {
+	body := []byte("{}")
+	if params != nil {
+		var err error
+		if body, err = encode(params); err != nil {
+			return err
+		}
+	}
+	var o object
+	if err := json.Unmarshal(body, &o); err != nil || o == nil {
+		return fmt.Errorf("oxd: %s: parameters are not a JSON object", command)
+	}
+	own := o["oxd_id"] == nil && !traitsOf(command).siteless
+	data, err := c.roundTrip(ctx, exchange{command: command, body: body, own: own})
+	if err != nil || result == nil {
+		return err
+	}
+	if err := json.Unmarshal(data, result); err != nil {
+		return &TransportError{Command: command, Sent: true, Err: fmt.Errorf("decoding the answer: %w", err)}
+	}
+	return nil
+}
+
+// exchange is a command on its way.
+type exchange struct {
+	command    string
+	body       []byte // a JSON object, without oxd_id if own
+	own        bool   // oxd_id of the client's own site is to be added
+	repeatable bool
+}
+
+// call sends one of the typed commands and reads its answer.
+func (c *Client) call(ctx context.Context, command string, params any) (object, error) {
+	body, err := encode(params)
+	if err != nil {
+		return nil, err
+	}
+	t := traitsOf(command)
+	data, err := c.roundTrip(ctx, exchange{command, body, !t.siteless, t.repeatable})
+	if err != nil {
+		return nil, err
+	}
+	return decodeObject(command, data)
+}
+
+func decodeObject(command string, data json.RawMessage) (object, error) {
+	var o object
+	if len(data) > 0 && json.Unmarshal(data, &o) != nil {
+		return nil, useless(command, "data")
+	}
+	return o, nil
+}
+
+func (c *Client) roundTrip(ctx context.Context, x exchange) (json.RawMessage, error) {
+	if err := c.gate.enter(); err != nil {
+		return nil, err
+	}
+	defer c.gate.leave()
+	if !x.own && !c.needsToken(x.command) {
+		return c.send(ctx, x, Secret{})
+	}
+	reg, err := c.registration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	data, err := c.sendFor(ctx, reg, x)
+	if err == nil {
+		reg.working.Store(true)
+		return data, nil
+	}
+	if !x.own || !c.forgotten(ctx, reg, err) {
+		return nil, err
+	}
+	return c.afterLoss(ctx, reg, x, err)
+}
+
+// afterLoss goes on with a new registration. What belongs to the old one, such
+// as a code, is of no use there; the caller gets the error then.
+func (c *Client) afterLoss(ctx context.Context, lost *registration, x exchange, cause error) (json.RawMessage, error) {
+	reg, err := c.replace(ctx, lost)
+	if err != nil {
+		return nil, errors.Join(cause, err)
+	}
+	if !traitsOf(x.command).renewable {
+		return nil, fmt.Errorf("%w (oxd had forgotten the site, which is registered anew now)", cause)
+	}
+	return c.sendFor(ctx, reg, x)
+}
+
+// sendFor adds what belongs to the site: its id and its token. A token that oxd
+// refuses is replaced once; the refusal came before the command was carried out.
+func (c *Client) sendFor(ctx context.Context, reg *registration, x exchange) (json.RawMessage, error) {
+	if x.own {
+		var err error
+		if x.body, err = withField(x.body, "oxd_id", reg.OxdID); err != nil {
+			return nil, err
+		}
+	}
+	if !c.needsToken(x.command) {
+		return c.send(ctx, x, Secret{})
+	}
+	token, err := c.protectionToken(ctx, reg)
+	if err != nil {
+		return nil, err
+	}
+	data, err := c.send(ctx, x, token)
+	if !tokenRefused(err) || x.command == "register_site" { // checked there after the client was made
+		return data, err
+	}
+	c.protection.drop(token)
+	if token, err = c.protectionToken(ctx, reg); err != nil {
+		return nil, err
+	}
+	return c.send(ctx, x, token)
+}
+
+func (c *Client) needsToken(command string) bool {
+	return c.site.Protected && !traitsOf(command).unprotected
+}
+
+// send is the last step: everything is in x.
+func (c *Client) send(ctx context.Context, x exchange, token Secret) (json.RawMessage, error) {
+	resp, err := c.transport.RoundTrip(ctx, &Request{
+		Command: x.command, Params: x.body, Token: token, Repeatable: x.repeatable,
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case resp != nil && resp.Status == statusOK:
+		return resp.Data, nil
+	case resp != nil && resp.Status == statusError:
+		return nil, newError(x.command, resp)
+	}
+	return nil, useless(x.command, "status")
+}
+
+// sendDirect sends a command that needs neither site nor token.
+func (c *Client) sendDirect(ctx context.Context, command string, params any) (object, error) {
+	body, err := encode(params)
+	if err != nil {
+		return nil, err
+	}
+	data, err := c.send(ctx, exchange{command: command, body: body, repeatable: traitsOf(command).repeatable}, Secret{})
+	if err != nil {
+		return nil, err
+	}
+	return decodeObject(command, data)
+}
+
+// useless is the error for an ok answer in which something is missing.
+func useless(command, what string) error {
+	return &TransportError{Command: command, Sent: true, Err: fmt.Errorf("%w: %s", errMalformed, what)}
+}
+
+// require reports the first empty value of pairs of name and value.
+func require(command string, pairs ...string) error {
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			return fmt.Errorf("oxd: %s: %s is empty", command, pairs[i])
+		}
+	}
+	return nil
+}
+
+// copyWire copies the lists as well, which belong to the caller.
+func copyWire(to *siteWire, from siteWire) error {
+	data, err := json.Marshal(from)
+	if err != nil {
+		return fmt.Errorf("oxd: site parameters: %w", err)
+	}
+	return json.Unmarshal(data, to)
+}

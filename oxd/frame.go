@@ -1,0 +1,88 @@
+package oxd
+
+// The frames of the socket: four decimal digits that count UTF-16 code units,
+// because the server counts Java chars, and that much JSON in UTF-8.
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"unicode/utf8"
+)
+
+const prefixLen = 4
+
+var errMalformed = errors.New("malformed answer")
+
+// units counts the UTF-16 code units of text. A malformed byte counts one, as
+// the replacement character that the server reads in its place.
+func units(text []byte) int {
+	n := 0
+	for i := 0; i < len(text); {
+		if text[i] < utf8.RuneSelf { // nearly always
+			i++
+			n++
+			continue
+		}
+		r, size := utf8.DecodeRune(text[i:])
+		i += size
+		n += runeUnits(r)
+	}
+	return n
+}
+
+func runeUnits(r rune) int {
+	if r > 0xFFFF {
+		return 2
+	}
+	return 1
+}
+
+// appendFrame puts the length in front of a message that envelope has measured.
+func appendFrame(msg []byte) []byte {
+	return append(fmt.Appendf(make([]byte, 0, len(msg)+prefixLen), "%04d", units(msg)), msg...)
+}
+
+// readFrame reads one message of 1 to 9,999 units. started tells whether
+// anything came at all. An error that is io.EOF or io.ErrUnexpectedEOF is a
+// connection that ended; nothing is returned with an error.
+func readFrame(r *bufio.Reader) (msg []byte, started bool, err error) {
+	var prefix [prefixLen]byte
+	n, err := io.ReadFull(r, prefix[:])
+	if err != nil {
+		return nil, n > 0, err
+	}
+	left := 0
+	for _, digit := range prefix {
+		if digit < '0' || digit > '9' {
+			return nil, true, fmt.Errorf("%w: no length", errMalformed)
+		}
+		left = left*10 + int(digit-'0')
+	}
+	if left == 0 {
+		return nil, true, fmt.Errorf("%w: length 0", errMalformed)
+	}
+	msg, err = readUnits(r, left)
+	return msg, true, err
+}
+
+func readUnits(r *bufio.Reader, left int) ([]byte, error) {
+	msg := make([]byte, 0, left)
+	for left > 0 {
+		char, size, err := r.ReadRune()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, io.ErrUnexpectedEOF
+		case err != nil:
+			return nil, err
+		case char == utf8.RuneError && size == 1:
+			return nil, fmt.Errorf("%w: not UTF-8", errMalformed)
+		}
+		if left -= runeUnits(char); left < 0 {
+			return nil, fmt.Errorf("%w: a character crosses its end", errMalformed)
+		}
+		msg = utf8.AppendRune(msg, char)
+	}
+	return msg, nil
+}

@@ -1,0 +1,198 @@
+package oxd
+
+// TCPTransport: commands over the socket of oxd-server.
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// TCPTransport speaks to the socket of oxd-server. Zero fields mean defaults;
+// fields must not be changed, nor the struct copied, after first use. It is safe
+// for concurrent use.
+//
+// Connections are kept and reused, each for one command at a time, because the
+// server drops what comes while it is busy. A connection is looked at before it
+// is used again, and given up after anything but a clean answer, also after
+// internal_error, after which the server hangs up.
+type TCPTransport struct {
+	// Addr is host:port. Default 127.0.0.1:8099. The server as shipped listens on
+	// IPv4 only, so "localhost" is tried there first.
+	Addr string
+	// DialContext makes connections. Default: a net.Dialer.
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+	// MaxConns bounds connections, and commands at the same time; more of them
+	// wait. Default 16.
+	MaxConns int
+	// MaxIdle bounds the connections kept without use. Default 8.
+	MaxIdle int
+	// IdleTimeout is how long they are kept. Default 60 s.
+	IdleTimeout time.Duration
+	// Timeout bounds each command, waiting and dialling included. Default 10 s.
+	Timeout time.Duration
+
+	gate gate
+	once sync.Once
+	pool *pool
+}
+
+func (t *TCPTransport) check() error {
+	if t == nil {
+		return errors.New("oxd: no transport")
+	}
+	if t.MaxConns < 0 || t.MaxIdle < 0 || t.IdleTimeout < 0 || t.Timeout < 0 {
+		return errors.New("oxd: negative limit in TCPTransport")
+	}
+	return nil
+}
+
+func (t *TCPTransport) init() {
+	t.pool = newPool(cmp.Or(t.MaxConns, 16), cmp.Or(t.MaxIdle, 8), cmp.Or(t.IdleTimeout, time.Minute))
+}
+
+// RoundTrip sends one command and reads its answer.
+func (t *TCPTransport) RoundTrip(ctx context.Context, req *Request) (*Response, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	msg, err := envelope(req)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.gate.enter(); err != nil {
+		return nil, err
+	}
+	defer t.gate.leave()
+	t.once.Do(t.init)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Timeout, defaultTimeout))
+	defer cancel()
+	if err := t.pool.acquire(ctx); err != nil {
+		return nil, &TransportError{Command: req.Command, Err: err}
+	}
+	defer t.pool.release()
+	return t.exchange(ctx, req, appendFrame(msg))
+}
+
+// exchange uses an idle connection if there is one. The server may have closed
+// it in the very moment of writing; then, and only then, a repeatable command
+// gets a second chance.
+func (t *TCPTransport) exchange(ctx context.Context, req *Request, frame []byte) (*Response, error) {
+	if conn := t.pool.get(); conn != nil {
+		resp, err := t.talk(ctx, req.Command, conn, frame)
+		if err == nil || !req.Repeatable || !errors.Is(err, errDied) || ctx.Err() != nil {
+			return resp, err
+		}
+	}
+	conn, err := t.dial(ctx)
+	if err != nil {
+		return nil, &TransportError{Command: req.Command, Err: contextual(ctx, err)}
+	}
+	return t.talk(ctx, req.Command, &tcpConn{Conn: conn, r: bufio.NewReader(conn)}, frame)
+}
+
+// errDied marks a connection that ended before one byte of an answer.
+var errDied = errors.New("connection ended")
+
+// died carries errDied beside the cause without showing in its text.
+type died struct{ error }
+
+func (d died) Unwrap() error        { return d.error }
+func (d died) Is(target error) bool { return target == errDied }
+
+// talk writes a frame and reads one, and keeps the connection if both went well.
+func (t *TCPTransport) talk(ctx context.Context, command string, conn *tcpConn, frame []byte) (*Response, error) {
+	// A connection has no deadline until the context ends, and is not kept then.
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	resp, sent, err := converse(conn, frame)
+	undisturbed := stop()
+	if err != nil {
+		_ = conn.Close()
+		return nil, &TransportError{Command: command, Sent: sent, Err: contextual(ctx, err)}
+	}
+	if undisturbed && conn.r.Buffered() == 0 && !isInternalError(resp) {
+		t.pool.put(conn)
+	} else {
+		_ = conn.Close()
+	}
+	return resp, nil
+}
+
+// converse is one command and its answer, in one write.
+func converse(conn *tcpConn, frame []byte) (resp *Response, sent bool, err error) {
+	if n, err := conn.Write(frame); err != nil {
+		return nil, n > 0, markDied(err)
+	}
+	msg, started, err := readFrame(conn.r)
+	if err != nil && !started {
+		err = markDied(err)
+	}
+	if err != nil {
+		return nil, true, err
+	}
+	resp, err = decodeEnvelope(msg)
+	return resp, true, err
+}
+
+// markDied marks every failure of the connection but running out of time.
+func markDied(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return died{err}
+}
+
+// contextual names the context as the cause where it is one: the deadline of the
+// connection is only its messenger.
+func contextual(ctx context.Context, err error) error {
+	cause := ctx.Err()
+	switch {
+	case cause == nil || errors.Is(err, cause):
+		return err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return cause
+	}
+	return fmt.Errorf("%w: %w", cause, err)
+}
+
+func isInternalError(resp *Response) bool {
+	var o object
+	return resp.Status == statusError && (json.Unmarshal(resp.Data, &o) != nil || Code(o.text("error")) == CodeInternalError)
+}
+
+func (t *TCPTransport) dial(ctx context.Context) (net.Conn, error) {
+	dial := t.DialContext
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	addr := cmp.Or(t.Addr, "127.0.0.1:8099")
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || host != "localhost" {
+		return dial(ctx, "tcp", addr)
+	}
+	conn, err := dial(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
+	if err == nil || ctx.Err() != nil {
+		return conn, err
+	}
+	conn, err6 := dial(ctx, "tcp", net.JoinHostPort("::1", port))
+	if err6 != nil {
+		return nil, fmt.Errorf("%w; %w", err, err6)
+	}
+	return conn, nil
+}
+
+// Close waits for commands in progress and closes the idle connections. Later
+// commands return ErrClosed.
+func (t *TCPTransport) Close() error {
+	t.gate.close()
+	t.once.Do(t.init)
+	t.pool.close()
+	return nil
+}
