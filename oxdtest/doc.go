@@ -1,0 +1,22 @@
+/*
+Package oxdtest is an oxd 3.1.1 in one process with the test or program that uses it: the socket, the HTTPS extension, and
+an OpenID Provider and UMA 2.0 authorization server behind them. A test needs three lines:
+
+	srv := oxdtest.NewServer()
+	defer srv.Close()
+	client := srv.Client("https://app.example/auth/callback")
+
+[Server.ServeApp] serves an application over TLS and [Server.Browser] visits it as a person would.
+
+It mirrors the real server where an application can tell: the length prefix counts UTF-16 units, what is sent behind a frame
+is thrown away, internal errors close the connection, state and nonce belong to nobody in particular, resources are only
+ever appended. What it knows of logins is lost at [Server.Restart], what it knows of sites is not. It does not bleed
+resources of one site into another, as the real one does until it is restarted.
+
+Everything can be made to go wrong: [Server.Inject] delays, drops and garbles commands, [Server.Handle] replaces one,
+[Server.Stop] takes oxd away, and [Provider] has knobs of its own. [Server.Calls] tells what oxd was asked.
+
+A program may use it as well, with fixed addresses and without TLS at the provider; see [Config]. It is no identity server:
+passwords lie in memory, and whoever reaches it can register a client.
+*/
+package oxdtest

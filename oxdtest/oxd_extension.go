@@ -1,0 +1,105 @@
+package oxdtest
+
+// The HTTPS extension: REST paths in front of the commands, with its statuses and texts.
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode/utf16"
+)
+
+// extensionPaths maps a path to its command and tells whether it wants an Authorization header.
+var extensionPaths = map[string]struct {
+	command    string
+	authorized bool
+}{
+	"/setup-client": {"setup_client", false}, "/get-client-token": {"get_client_token", false},
+	"/register-site": {"register_site", true}, "/update-site": {"update_site_registration", true},
+	"/get-authorization-url": {"get_authorization_url", true}, "/get-tokens-by-code": {"get_tokens_by_code", true},
+	"/get-user-info": {"get_user_info", true}, "/get-logout-uri": {"get_logout_uri", true},
+	"/get-access-token-by-refresh-token": {"get_access_token_by_refresh_token", false},
+	"/uma-rs-protect":                    {"uma_rs_protect", true}, "/uma-rs-check-access": {"uma_rs_check_access", true},
+	"/uma-rp-get-rpt": {"uma_rp_get_rpt", true}, "/uma-rp-get-claims-gathering-url": {"uma_rp_get_claims_gathering_url", true},
+}
+
+// extension is the handler of the HTTPS extension until ended is closed.
+func (s *Server) extension(ended <-chan struct{}) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		extensionError(w, http.StatusNotFound, "HTTP 404 Not Found")
+	})
+	mux.HandleFunc("GET /health-check", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, "running") // which is no JSON
+	})
+	for path, to := range extensionPaths {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { s.serveExtension(w, r, to.command, to.authorized, ended) })
+	}
+	return mux
+}
+
+func (s *Server) serveExtension(w http.ResponseWriter, r *http.Request, command string, authorized bool, ended <-chan struct{}) {
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	accept := r.Header.Get("Accept")
+	switch {
+	case r.Method != http.MethodPost:
+		extensionError(w, http.StatusMethodNotAllowed, "HTTP 405 Method Not Allowed")
+		return
+	case mediaType != "application/json":
+		extensionError(w, http.StatusUnsupportedMediaType, "HTTP 415 Unsupported Media Type")
+		return
+	case accept != "" && !strings.Contains(accept, "*/*") && !strings.Contains(accept, "application/"):
+		extensionError(w, http.StatusNotAcceptable, "HTTP 406 Not Acceptable")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	var fields map[string]json.RawMessage
+	// The body is read before the header is looked at.
+	if err != nil || json.Unmarshal([]byte(markSurrogates(string(body))), &fields) != nil || fields == nil {
+		extensionFailure(w)
+		return
+	}
+	if authorized {
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || strings.TrimSpace(token) == "" {
+			extensionFailure(w) // meant to be a 403 that never leaves the real one
+			return
+		}
+		fields["protection_access_token"], _ = json.Marshal(token) // text
+	}
+	text := marshal(fields)
+	if len(utf16.Encode([]rune(text)))+len(`{"command":"","params":}`)+len(command) > maxUnits {
+		extensionFailure(w)
+		return
+	}
+	a := s.dispatch(overHTTPS, command, text, ended)
+	out, fits := a.frame()
+	switch {
+	case a.malformed:
+		extensionFailure(w)
+		return
+	case a.cut || !fits:
+		out = []byte("0000" + noResponse)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(out[4:]) // the client may have gone away
+}
+
+// extensionFailure is what every failure inside the extension becomes.
+func extensionFailure(w http.ResponseWriter) {
+	extensionError(w, http.StatusInternalServerError, fmt.Sprintf("There was an error processing your request. It has been logged (ID %x).", []byte(rand.Text()[:8])))
+}
+
+func extensionError(w http.ResponseWriter, status int, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, marshal(struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}{status, message}))
+}

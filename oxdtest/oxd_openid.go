@@ -1,0 +1,298 @@
+package oxdtest
+
+// The OpenID Connect commands: authorization URL, tokens, userinfo, logout.
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// authorizationURL puts the URL together as text, part of it unencoded, like the real one.
+func (x *execution) authorizationURL() (any, error) {
+	p := x.params
+	scope, acrs, prompt, hd, custom := p.list("scope"), p.list("acr_values"), p.str("prompt"), p.str("hd"), p.dict("custom_parameters")
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	m, err := x.engine.op.connect(x.site.opHost, x.site.discoveryPath)
+	if err != nil {
+		return nil, err
+	}
+	x.engine.mu.Lock()
+	redirectURI := x.site.redirectURI
+	if len(scope) == 0 {
+		scope = x.site.scope
+	}
+	if len(acrs) == 0 {
+		acrs = x.site.acrValues
+	}
+	x.engine.mu.Unlock()
+	target := m.Authorization + "?response_type=code&client_id=" + x.site.client.id + "&redirect_uri=" + redirectURI +
+		"&scope=" + url.QueryEscape(strings.Join(scope, " ")) + "&state=" + x.engine.newValue(x.engine.states) + "&nonce=" + x.engine.newValue(x.engine.nonces)
+	if joined := strings.Join(acrs, " "); strings.TrimSpace(joined) != "" {
+		target += "&acr_values=" + url.QueryEscape(joined)
+	}
+	if prompt != "" {
+		target += "&prompt=" + prompt
+	}
+	if hd != "" {
+		target += "&hd=" + hd
+	}
+	if len(custom) > 0 {
+		var pairs []map[string]string
+		for name, value := range custom {
+			pairs = append(pairs, map[string]string{name: value})
+		}
+		target += "&custom_response_headers=" + url.QueryEscape(strings.ReplaceAll(marshal(pairs), "/", `\/`))
+	}
+	return struct {
+		URL string `json:"authorization_url"`
+	}{target}, nil
+}
+
+// tokensByCode exchanges a code. The state is checked for being known to this server and nothing else, and is consumed only
+// when everything has gone well; the nonce has to be any live one.
+func (x *execution) tokensByCode() (any, error) {
+	code, state := x.params.str("code"), x.params.str("state")
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	if err := x.checkCodeAndState(code, state); err != nil {
+		return nil, err
+	}
+	x.engine.mu.Lock()
+	redirectURI := x.site.redirectURI
+	x.engine.mu.Unlock()
+	answer, err := x.engine.op.token(x.site, x.site.client, map[string]string{"grant_type": "authorization_code", "code": code, "redirect_uri": redirectURI})
+	switch {
+	case err != nil:
+		return nil, err
+	case answer.IDToken == "":
+		return nil, errNoIDToken
+	case answer.AccessToken == "":
+		return nil, errNoAccessToken
+	}
+	claims, err := x.checkIDToken(answer)
+	if err != nil {
+		return nil, err
+	}
+	x.engine.mu.Lock()
+	delete(x.engine.states, state)
+	x.site.idToken = answer.IDToken
+	x.engine.mu.Unlock()
+	if answer.ExpiresIn == nil {
+		return nil, errInternal
+	}
+	return struct {
+		AccessToken  string              `json:"access_token"`
+		ExpiresIn    int64               `json:"expires_in"`
+		IDToken      string              `json:"id_token"`
+		RefreshToken *string             `json:"refresh_token"`
+		Claims       map[string][]string `json:"id_token_claims"`
+	}{answer.AccessToken, *answer.ExpiresIn, answer.IDToken, answer.RefreshToken, claims}, nil
+}
+
+func (x *execution) checkCodeAndState(code, state string) error {
+	switch {
+	case strings.TrimSpace(code) == "":
+		return errNoCode
+	case strings.TrimSpace(state) == "":
+		return errNoState
+	case !x.engine.known(x.engine.states, state):
+		return errUnknownState
+	}
+	return nil
+}
+
+// refreshToken is never protected in 3.1.1.
+func (x *execution) refreshToken() (any, error) {
+	token, scope := x.params.str("refresh_token"), x.params.list("scope")
+	if err := x.bound(false); err != nil {
+		return nil, err
+	}
+	answer, err := x.engine.op.token(x.site, x.site.client, map[string]string{"grant_type": "refresh_token", "refresh_token": token, "scope": withOpenID(scope)})
+	if err != nil {
+		return nil, err
+	}
+	return newScopedToken(answer)
+}
+
+// userInfo reports the provider's errors as success, with their keys taken out.
+func (x *execution) userInfo() (any, error) {
+	token := x.params.str("access_token")
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	m, err := x.engine.op.connect(x.site.opHost, x.site.discoveryPath)
+	if err != nil {
+		return nil, err
+	}
+	var authorize func(*http.Request)
+	if strings.TrimSpace(token) != "" {
+		authorize = bearer(token)
+	}
+	_, body, err := x.engine.op.do(http.MethodGet, m.UserInfo, "", "", authorize)
+	if err != nil {
+		return nil, err
+	}
+	var raw map[string]json.RawMessage
+	if json.Unmarshal(body, &raw) != nil {
+		raw = nil
+	}
+	for _, name := range []string{"error", "error_description", "error_uri"} {
+		delete(raw, name)
+	}
+	return struct {
+		Claims       map[string][]string `json:"claims"`
+		RefreshToken any                 `json:"refresh_token"`
+		AccessToken  any                 `json:"access_token"`
+	}{Claims: claimStrings(raw)}, nil
+}
+
+// claimStrings makes every claim an array of strings.
+func claimStrings(raw map[string]json.RawMessage) map[string][]string {
+	claims := make(map[string][]string, len(raw))
+	for name, value := range raw {
+		var list []json.RawMessage
+		if json.Unmarshal(value, &list) != nil || list == nil {
+			list = []json.RawMessage{value}
+		}
+		claims[name] = make([]string, len(list))
+		for i, element := range list {
+			var text string
+			if json.Unmarshal(element, &text) != nil || element[0] != '"' {
+				text = string(element)
+			}
+			claims[name][i] = text
+		}
+	}
+	return claims
+}
+
+// logoutURI falls back to the last ID token of whoever logged in at this site.
+func (x *execution) logoutURI() (any, error) {
+	p := x.params
+	hint, redirect, state, sessionState := p.str("id_token_hint"), p.str("post_logout_redirect_uri"), p.str("state"), p.str("session_state")
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	m, err := x.engine.op.connect(x.site.opHost, x.site.discoveryPath)
+	if err != nil {
+		return nil, err
+	}
+	if m.EndSession == "" {
+		return nil, errNoEndSession
+	}
+	if hint == "" {
+		x.engine.mu.Lock()
+		hint = x.site.idToken
+		x.engine.mu.Unlock()
+		if hint == "" {
+			return nil, errInternal
+		}
+	}
+	target := m.EndSession + "?id_token_hint=" + hint
+	if redirect != "" {
+		target += "&post_logout_redirect_uri=" + url.QueryEscape(redirect)
+	}
+	if state != "" {
+		target += "&state=" + state
+	}
+	if sessionState != "" {
+		target += "&session_state=" + sessionState
+	}
+	return struct {
+		URI string `json:"uri"`
+	}{target}, nil
+}
+
+// validate cannot succeed in 3.1.1: its test for the ID token is the wrong way round.
+func (x *execution) validate() (any, error) {
+	code, state, token := x.params.str("code"), x.params.str("state"), x.params.str("id_token")
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	if err := x.checkCodeAndState(code, state); err != nil {
+		return nil, err
+	}
+	if token != "" {
+		return nil, errIDTokenGiven
+	}
+	return nil, errInternal
+}
+
+func (x *execution) idTokenStatus() (any, error) {
+	token := x.params.str("id_token")
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	j, err := parseJWT(token)
+	if err != nil {
+		return nil, err
+	}
+	active := x.verifyIDToken(j) == nil
+	return struct {
+		Active    bool                `json:"active"`
+		Claims    map[string][]string `json:"claims"`
+		ExpiresAt int64               `json:"expires_at"`
+		IssuedAt  int64               `json:"issued_at"`
+	}{active, claimStrings(j.claims), j.number("exp"), j.number("iat")}, nil
+}
+
+// accessTokenStatus compares at_hash and asks nobody; its times are milliseconds.
+func (x *execution) accessTokenStatus() (any, error) {
+	token, access := x.params.str("id_token"), x.params.str("access_token")
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	j, err := parseJWT(token)
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Active    bool  `json:"active"`
+		ExpiresAt int64 `json:"expires_at"`
+		IssuedAt  int64 `json:"issued_at"`
+	}{j.hashes(access), j.number("exp") * 1000, j.number("iat") * 1000}, nil
+}
+
+// checkIDToken does what oxd does, in its order. Whatever is wrong with the token itself gets one and the same code.
+func (x *execution) checkIDToken(answer *tokenAnswer) (map[string][]string, error) {
+	j, err := parseJWT(answer.IDToken)
+	if err != nil {
+		return nil, err
+	}
+	nonce := j.text("nonce")
+	switch {
+	case nonce == "":
+		return nil, errInternal
+	case !x.engine.known(x.engine.nonces, nonce):
+		return nil, errBadNonce
+	case x.verifyIDToken(j) != nil:
+		return nil, errBadIDToken
+	case !j.hashes(answer.AccessToken):
+		return nil, errBadHash
+	}
+	return claimStrings(j.claims), nil
+}
+
+func (x *execution) verifyIDToken(j *jwt) error {
+	m, err := x.engine.op.connect(x.site.opHost, x.site.discoveryPath)
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(j.text("aud"), x.site.client.id) || j.expired() || j.text("iss") != m.Issuer || !slices.Contains([]string{"RS256", "RS384", "RS512"}, j.alg) {
+		return errInternal
+	}
+	key, err := x.engine.op.key(m.JWKS, j.kid, false)
+	if err == nil && j.verify(key) != nil {
+		key, err = x.engine.op.key(m.JWKS, j.kid, true)
+	}
+	if err != nil {
+		return err
+	}
+	return j.verify(key)
+}

@@ -1,0 +1,258 @@
+package oxdtest
+
+// The UMA commands.
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// rsProtect appends: neither duplicates nor earlier rows are looked at.
+func (x *execution) rsProtect() (any, error) {
+	resources := x.params.resources()
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	if len(resources) == 0 {
+		return nil, errNoResources
+	}
+	m, err := x.engine.op.umaMetadata(x.site.opHost)
+	if err != nil {
+		return nil, err
+	}
+	protection, err := x.pat(x.site, x.site.client)
+	if err != nil {
+		return nil, err
+	}
+	var rows []umaRow
+	for _, resource := range resources {
+		if !resource.complete {
+			return nil, errInternal
+		}
+		for _, c := range resource.conditions {
+			id, err := x.createResource(m, protection, resource.path, c)
+			if err != nil {
+				return nil, err
+			}
+			if !c.complete {
+				return nil, errInternal // after the resource has been created
+			}
+			row := umaRow{resource.path, id, c.httpMethods, c.scopes, c.ticketScopes}
+			rows = addRow(rows, row)
+		}
+	}
+	x.engine.mu.Lock()
+	defer x.engine.mu.Unlock()
+	x.site.resources = append(x.site.resources, rows...)
+	return oxdIDAnswer{x.site.oxdID}, nil
+}
+
+// addRow replaces a row of the same path and method list, orphaning its resource, and gives a method named twice on one path
+// the scopes of the last condition in all rows that have it.
+func addRow(rows []umaRow, row umaRow) []umaRow {
+	for i := range rows {
+		if rows[i].path != row.path {
+			continue
+		}
+		if slices.Equal(rows[i].methods, row.methods) {
+			rows[i] = row
+			return rows
+		}
+		if slices.ContainsFunc(rows[i].methods, func(m string) bool { return slices.Contains(row.methods, m) }) {
+			rows[i].scopes, rows[i].ticketScopes = row.scopes, row.ticketScopes
+		}
+	}
+	return append(rows, row)
+}
+
+func (x *execution) createResource(m *opMetadata, protection, path string, c umaCondition) (string, error) {
+	body := marshal(map[string]any{"name": "[" + strings.Join(c.httpMethods, ", ") + "] " + path, "resource_scopes": append([]string{}, c.scopes...)})
+	status, answer, err := x.engine.op.do(http.MethodPost, m.Resources, "application/json", body, bearer(protection))
+	var created struct {
+		ID string `json:"_id"`
+	}
+	if err != nil || status/100 != 2 || json.Unmarshal(answer, &created) != nil || created.ID == "" {
+		return "", errInternal
+	}
+	return created.ID, nil
+}
+
+// row finds the first row of this path, whole and ignoring case, and method.
+func (x *execution) row(path, method string) (umaRow, bool) {
+	x.engine.mu.Lock()
+	defer x.engine.mu.Unlock()
+	for _, row := range x.site.resources {
+		if strings.EqualFold(row.path, path) && slices.ContainsFunc(row.methods, func(m string) bool { return strings.EqualFold(m, method) }) {
+			return row, true
+		}
+	}
+	return umaRow{}, false
+}
+
+// accessAnswer is the answer of uma_rs_check_access, in oxd's key order.
+type accessAnswer struct {
+	Access string `json:"access"`
+	Ticket any    `json:"ticket"`
+	Header any    `json:"www-authenticate_header"`
+}
+
+// rsCheckAccess asks the authorization server every time, also about a blank RPT.
+func (x *execution) rsCheckAccess() (any, error) {
+	p := x.params
+	rpt, path, method := p.str("rpt"), p.str("path"), p.str("http_method")
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	switch {
+	case path == "":
+		return nil, errNoPath
+	case method == "":
+		return nil, errNoMethod
+	}
+	row, ok := x.row(path, method)
+	if !ok {
+		return nil, Errorf("invalid_request", "Resource is not protected with path: "+path+" and httpMethod: "+method+
+			". Please protect your resource first with uma_rs_protect command. Check details on https://www.gluu.org/docs-oxd/")
+	}
+	status, err := x.introspectRPT(rpt)
+	if err != nil {
+		return nil, err
+	}
+	if status.Active {
+		for _, permission := range status.Permissions {
+			// A token of the old kind counts for every resource.
+			if permission.ResourceID != row.resourceID && !strings.HasPrefix(rpt, "gat_") {
+				continue
+			}
+			if slices.ContainsFunc(permission.Scopes, func(s string) bool { return slices.Contains(row.scopes, s) }) {
+				return accessAnswer{Access: "granted"}, nil
+			}
+		}
+	}
+	ticket, err := x.registerTicket(row)
+	if err != nil {
+		return nil, err
+	}
+	header := `UMA realm="rs",as_uri="` + x.site.opHost + `",error="insufficient_scope",ticket="` + ticket + `"`
+	return accessAnswer{"denied", ticket, header}, nil
+}
+
+// introspectRPT renews the protection token once when it is refused.
+func (x *execution) introspectRPT(rpt string) (*introspection, error) {
+	for again := false; ; again = true {
+		protection, err := x.pat(x.site, x.site.client)
+		if err != nil {
+			return nil, err
+		}
+		status, err := x.engine.op.introspect(x.site, protection, rpt)
+		var failure *opFailure
+		if again || !errors.As(err, &failure) || !slices.Contains([]int{400, 401, 403}, failure.status) {
+			return status, err
+		}
+		x.engine.mu.Lock()
+		delete(x.site.pats, x.site.client.id)
+		x.engine.mu.Unlock()
+	}
+}
+
+func (x *execution) registerTicket(row umaRow) (string, error) {
+	m, err := x.engine.op.umaMetadata(x.site.opHost)
+	if err != nil {
+		return "", err
+	}
+	protection, err := x.pat(x.site, x.site.client)
+	if err != nil {
+		return "", err
+	}
+	scopes := row.ticketScopes
+	if len(scopes) == 0 {
+		scopes = row.scopes
+	}
+	body := marshal(map[string]any{"resource_id": row.resourceID, "resource_scopes": scopes})
+	status, answer, err := x.engine.op.do(http.MethodPost, m.Permission, "application/json", body, bearer(protection))
+	var created struct {
+		Ticket string `json:"ticket"`
+	}
+	if err != nil || status/100 != 2 || json.Unmarshal(answer, &created) != nil || created.Ticket == "" {
+		return "", errInternal
+	}
+	return created.Ticket, nil
+}
+
+// rpGetRPT reports as need_info what parses as nothing else; every other refusal is the generic internal error.
+func (x *execution) rpGetRPT() (any, error) {
+	p := x.params
+	form := map[string]string{
+		"grant_type": umaGrantTicket, "ticket": p.str("ticket"), "claim_token": p.str("claim_token"), "claim_token_format": p.str("claim_token_format"),
+		"pct": p.str("pct"), "rpt": p.str("rpt"), "scope": strings.Join(p.list("scope"), " "),
+	}
+	p.str("state") // never looked at
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	answer, err := x.engine.op.token(x.site, x.site.client, form)
+	var failure *opFailure
+	if errors.As(err, &failure) {
+		return nil, needInfoError(failure)
+	}
+	if err != nil {
+		return nil, err
+	}
+	status, err := x.introspectRPT(answer.AccessToken)
+	if err != nil {
+		return nil, err
+	}
+	if answer.AccessToken == "" || !status.Active {
+		return nil, errNoRPT
+	}
+	return struct {
+		PCT       *string `json:"pct"`
+		Updated   bool    `json:"updated"`
+		Token     string  `json:"access_token"`
+		TokenType string  `json:"token_type"`
+	}{answer.PCT, answer.Upgraded, answer.AccessToken, "Bearer"}, nil
+}
+
+func needInfoError(failure *opFailure) error {
+	var raw map[string]json.RawMessage
+	if json.Unmarshal(failure.body, &raw) != nil || raw == nil {
+		return errInternal
+	}
+	details := struct {
+		Error          json.RawMessage `json:"error"`
+		Ticket         json.RawMessage `json:"ticket"`
+		RequiredClaims json.RawMessage `json:"required_claims"`
+		RedirectUser   json.RawMessage `json:"redirect_user"`
+	}{raw["error"], raw["ticket"], raw["required_claims"], raw["redirect_user"]}
+	for key := range raw {
+		if !slices.Contains([]string{"error", "ticket", "required_claims", "redirect_user"}, key) {
+			return errInternal
+		}
+	}
+	return &commandError{code: "need_info", description: needInfo, details: details}
+}
+
+func (x *execution) rpClaimsGatheringURL() (any, error) {
+	ticket, redirect := x.params.str("ticket"), x.params.str("claims_redirect_uri")
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	switch {
+	case strings.TrimSpace(ticket) == "":
+		return nil, errNoTicket
+	case strings.TrimSpace(redirect) == "":
+		return nil, errNoClaimsURI
+	}
+	m, err := x.engine.op.umaMetadata(x.site.opHost)
+	if err != nil {
+		return nil, err
+	}
+	state := x.engine.newValue(x.engine.states)
+	return struct {
+		URL   string `json:"url"`
+		State string `json:"state"`
+	}{m.ClaimsGather + "?client_id=" + x.site.client.id + "&ticket=" + ticket + "&claims_redirect_uri=" + redirect + "&state=" + state, state}, nil
+}
