@@ -1,0 +1,261 @@
+package oxdauth
+
+// Sealing and opening cookies: keys derived per purpose, chunks, key rotation, and finding our cookies in a request.
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/securecookie"
+)
+
+const (
+	maxCookie     = 4095 // name and value together; browsers refuse more than 4,096 (RFC 6265bis section 5.6)
+	maxChunks     = 16   // 64 KB of cookies: more than proxies let pass, and still a bound on what a request can make us do
+	maxCandidates = 3    // cookies of one name that are tried: another program on the host may have planted some
+	keyIDLength   = 6
+)
+
+// sealer seals one kind of cookie under one name. It is safe for concurrent use.
+type sealer struct {
+	name   string
+	secure bool
+	keys   []sealingKey // the first one writes
+}
+
+type sealingKey struct {
+	id    string
+	codec *securecookie.SecureCookie
+}
+
+// newSealer derives, from each secret, keys that hold for this purpose and this audience only: a cookie renamed to another
+// purpose, or carried to another application that shares the secret, fails authentication.
+func newSealer(name, purpose, audience string, secrets [][]byte, maxAge time.Duration, secure bool) (*sealer, error) {
+	s := &sealer{name: name, secure: secure}
+	for _, secret := range secrets {
+		info := []byte("oxdauth cookie 1")
+		for _, part := range []string{purpose, name, audience} {
+			info = append(binary.AppendUvarint(info, uint64(len(part))), part...)
+		}
+		okm, err := hkdf.Key(sha256.New, secret, nil, string(info), 32+32+4)
+		if err != nil {
+			return nil, fmt.Errorf("oxdauth: deriving cookie keys: %w", err)
+		}
+		codec := securecookie.New(okm[:32], okm[32:64]).SetSerializer(serializer{}).MaxLength(0).MaxAge(int(maxAge / time.Second))
+		s.keys = append(s.keys, sealingKey{id: base64.RawURLEncoding.EncodeToString(okm[64:]), codec: codec})
+	}
+	return s, nil
+}
+
+// serializer hands our own binary form to securecookie.
+type serializer struct{}
+
+func (serializer) Serialize(src any) ([]byte, error) {
+	switch v := src.(type) {
+	case []byte:
+		return v, nil
+	case payload:
+		return v.marshal(), nil
+	}
+	return nil, errPayload
+}
+
+func (serializer) Deserialize(b []byte, dst any) error { return dst.(payload).unmarshal(b) }
+
+// seal returns the values of the cookies that hold v: for the one named s.name, then s.name_1, and so on.
+// The first value is "<key id>.<number of chunks>.<sealed>"; the number is authenticated with the content.
+func (s *sealer) seal(v payload) ([]string, error) {
+	plain := v.marshal()
+	n := s.chunks(len(plain))
+	if _, isTokens := v.(*tokens); isTokens && n > 1 {
+		if small := deflate(plain); s.chunks(len(small)) < n {
+			plain, n = small, s.chunks(len(small))
+		}
+	}
+	if n > maxChunks {
+		return nil, ErrSessionTooLarge
+	}
+	key := s.keys[0]
+	sealed, err := key.codec.Encode(s.macName(n), plain)
+	if err != nil {
+		return nil, fmt.Errorf("oxdauth: sealing a cookie: %w", err)
+	}
+	rest := key.id + "." + strconv.Itoa(n) + "." + sealed
+	values := make([]string, 0, n)
+	for i := range n {
+		size := min(len(rest), maxCookie-len(s.chunkName(i)))
+		values = append(values, rest[:size])
+		rest = rest[size:]
+	}
+	return values, nil
+}
+
+// macName is the name that securecookie authenticates: it binds the number of chunks to the content.
+func (s *sealer) macName(n int) string { return s.name + "." + strconv.Itoa(n) }
+
+func (s *sealer) chunkName(i int) string {
+	if i == 0 {
+		return s.name
+	}
+	return s.name + "_" + strconv.Itoa(i)
+}
+
+// chunks computes how many cookies a payload of this size takes: securecookie adds an initialisation vector, encodes,
+// adds date and MAC, and encodes again.
+func (s *sealer) chunks(plain int) int {
+	value := base64.URLEncoding.EncodedLen(len("1500000000||") + base64.URLEncoding.EncodedLen(16+plain) + sha256.Size)
+	value += keyIDLength + len(".1.")
+	for n := 1; n <= maxChunks; n++ {
+		if n == 10 {
+			value++ // two digits
+		}
+		if value <= maxCookie-len(s.chunkName(n-1)) {
+			return n
+		}
+		value -= maxCookie - len(s.chunkName(n-1))
+	}
+	return maxChunks + 1
+}
+
+// open reads value, a cookie of this name, into v. rotate tells that it was sealed with a previous key. A forged cookie
+// costs one MAC, whatever the number of keys: the key id picks one, and nothing is decrypted or inflated before the MAC
+// holds.
+func (s *sealer) open(jar jar, value string, v payload) (rotate, ok bool) {
+	id, rest, _ := strings.Cut(value, ".")
+	count, sealed, found := strings.Cut(rest, ".")
+	n, err := strconv.Atoi(count)
+	if !found || err != nil || n < 1 || n > maxChunks || strconv.Itoa(n) != count {
+		return false, false
+	}
+	for i, key := range s.keys {
+		if key.id == id {
+			whole, ok := s.join(jar, sealed, n)
+			return i > 0, ok && canonical(whole) && key.codec.Decode(s.macName(n), whole, v) == nil
+		}
+	}
+	return false, false
+}
+
+// join appends the chunks after the first. Without one of them, or with an empty one, there is no value.
+func (s *sealer) join(jar jar, first string, n int) (string, bool) {
+	if n == 1 {
+		return first, true
+	}
+	var whole strings.Builder
+	whole.WriteString(first)
+	for i := 1; i < n; i++ {
+		chunk := jar.first(s.chunkName(i))
+		if chunk == "" || len(chunk) > maxCookie {
+			return "", false
+		}
+		whole.WriteString(chunk)
+	}
+	return whole.String(), true
+}
+
+// canonical refuses base64 whose unused last bits are set: it would decode to the same bytes, so a changed cookie would
+// pass as the one we wrote.
+func canonical(s string) bool {
+	if len(s) < 4 {
+		return false
+	}
+	_, err := base64.URLEncoding.Strict().DecodeString(s[len(s)-4:])
+	return err == nil
+}
+
+// write sets the cookies that hold v and removes the chunks in the request that it no longer needs.
+func (s *sealer) write(w http.ResponseWriter, jar jar, v payload) error {
+	values, err := s.seal(v)
+	if err != nil {
+		return err
+	}
+	for i, value := range values {
+		s.set(w, s.chunkName(i), value, 0)
+	}
+	s.clear(w, jar, len(values))
+	return nil
+}
+
+// clear removes the chunks from number keep on that the request carries.
+func (s *sealer) clear(w http.ResponseWriter, jar jar, keep int) {
+	for i := keep; i < maxChunks; i++ {
+		if name := s.chunkName(i); jar.has(name) {
+			s.set(w, name, "", -1)
+		}
+	}
+}
+
+// set puts one cookie into the answer, in place of one of the same name from earlier in this request. A maxAge of zero makes it end with the browser's session.
+func (s *sealer) set(w http.ResponseWriter, name, value string, maxAge int) {
+	h := w.Header()
+	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: maxAge,
+		Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+	neverStore(w)
+}
+
+// neverStore keeps every cache from storing an answer that sets a cookie. The keys are deliberately not canonical: a
+// handler that later sets its own Cache-Control or Vary replaces the canonical key only, both fields are sent, and of
+// the two no-store prevails (RFC 9111 section 5.2.2.5) without this package wrapping the ResponseWriter.
+func neverStore(w http.ResponseWriter) {
+	w.Header()["cache-control"] = []string{"no-store"}
+	w.Header()["vary"] = []string{"Cookie"}
+}
+
+// jar holds the cookies of one request whose names start with ours.
+type jar []cookiePair
+
+type cookiePair struct{ name, value string }
+
+// maxJar bounds how many of our cookies are looked at: all chunks of both kinds, the logins, and a few planted ones.
+const maxJar = 2*maxChunks + 3*maxLogins
+
+// readJar finds our cookies without parsing the others, in one pass over the header.
+func readJar(r *http.Request, prefix string) jar {
+	var found jar
+	for _, line := range r.Header["Cookie"] {
+		for line != "" && len(found) < maxJar {
+			var part string
+			part, line, _ = strings.Cut(line, ";")
+			part = strings.Trim(part, " \t")
+			if !strings.HasPrefix(part, prefix) {
+				continue
+			}
+			if name, value, ok := strings.Cut(part, "="); ok {
+				if found == nil {
+					found = make(jar, 0, 4)
+				}
+				found = append(found, cookiePair{name, value})
+			}
+		}
+	}
+	return found
+}
+
+func (j jar) has(name string) bool {
+	for _, c := range j {
+		if c.name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (j jar) first(name string) string {
+	for _, c := range j {
+		if c.name == name {
+			return c.value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,55 @@
+/*
+Package oxdauth puts a login in front of an existing [net/http] handler. People sign in at the OpenID Connect provider that
+a Gluu oxd server knows; the application sees who they are.
+
+Three things are mounted, all from one [Middleware]:
+
+  - [Middleware.Handler] around the application: no session, no handler. Around a whole application it also answers the
+    callback, login and logout paths.
+  - [Middleware.RequireACR] around what needs a stronger login.
+  - [Middleware.Optional] around what is open to everybody but knows who is signed in.
+
+A whole program:
+
+	func main() {
+		client, err := oxd.NewClient(&oxd.TCPTransport{Addr: "127.0.0.1:8099"}, oxd.Site{
+			Params: oxd.RegisterSiteParams{
+				OPHost:                   "https://idp.example.org",
+				AuthorizationRedirectURI: "https://admin.example.org/auth/callback",
+				PostLogoutRedirectURI:    "https://admin.example.org/",
+			},
+			File: "/var/lib/admin/oxd-site.json",
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		auth, err := oxdauth.New(client, "https://admin.example.org/auth/callback", oxdauth.WithKeys(key))
+		if err != nil {
+			log.Fatal(err)
+		}
+		hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			session, _ := oxdauth.SessionFromContext(r.Context())
+			fmt.Fprintln(w, "Hello,", session.Claims.Get("name"))
+		})
+		log.Fatal(http.ListenAndServe("127.0.0.1:8080", auth.Handler(hello)))
+	}
+
+# Sessions
+
+A session lives in two sealed cookies, so nothing is stored on the server and any replica with the same keys can read it.
+The identity cookie is read on every request; the tokens cookie is opened only for a refresh or when the application asks
+for a token. Both are encrypted and authenticated with keys derived for their purpose and this application, carry the same
+session id and generation, and are split into chunks when they are long. [WithSessionLifetime] sets the idle and the
+absolute limit.
+
+Access tokens are refreshed ahead of expiry, once per session however many requests arrive together. Requests that still
+carry the cookies from before get the same successor for a minute.
+
+# What it does not do
+
+There is no PKCE: oxd's commands carry no code_verifier in any version; the nonce, bound to the browser, is the defence
+against injected codes. The list of ended sessions is kept in the process, so a restart forgets it. oxd 3.1.1 reports a
+refused refresh token exactly like an outage, so a session may outlive its tokens until its own limits. It does not protect the
+application's forms against cross-site requests: use [http.CrossOriginProtection].
+*/
+package oxdauth

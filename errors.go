@@ -1,0 +1,79 @@
+package oxdauth
+
+// The errors a caller can act on, and the HTTP status each becomes.
+
+import (
+	"errors"
+	"net/http"
+
+	"example.com/oxdauth/oxd"
+)
+
+var (
+	// ErrNoSession means that the request carries no usable session: none, expired, forged, revoked, or sealed with a key
+	// that is gone.
+	ErrNoSession = errors.New("oxdauth: no session")
+	// ErrState means that a callback does not belong to a login this browser has started and not yet finished.
+	ErrState = errors.New("oxdauth: the callback does not belong to a login of this browser")
+	// ErrIDToken means that the ID token answered by oxd is not the one this login asked for: its nonce, audience, issuer
+	// or subject differs.
+	ErrIDToken = errors.New("oxdauth: the ID token does not belong to this login")
+	// ErrACR means that the session, or the login just finished, does not have the authentication context that is required.
+	ErrACR = errors.New("oxdauth: a stronger login is required")
+	// ErrCrossOrigin means that another site tried to log the user out.
+	ErrCrossOrigin = errors.New("oxdauth: cross-origin request refused")
+	// ErrSessionTooLarge means that tokens and claims do not fit in the cookies browsers accept; ask for fewer claims.
+	ErrSessionTooLarge = errors.New("oxdauth: the session does not fit in cookies")
+
+	// ErrNoRefreshToken means that the provider gave no refresh token, so the access token cannot be renewed.
+	ErrNoRefreshToken = errors.New("oxdauth: the session has no refresh token")
+
+	errBadCallback = errors.New("oxdauth: malformed callback")
+	errMethod      = errors.New("oxdauth: method not allowed")
+	errAuthURL     = errors.New("oxdauth: oxd answered an unusable authorization URL")
+)
+
+// ProviderError is an error answer of the provider at the callback (OAuth 2.0, RFC 6749 section 4.1.2.1). Both fields come
+// from the browser's request: show neither to a person without escaping.
+type ProviderError struct {
+	Code        string // such as access_denied; at most 64 characters of [A-Za-z0-9_]
+	Description string // at most 512 bytes, for the log
+}
+
+func (e *ProviderError) Error() string { return "oxdauth: the provider answered " + e.Code }
+
+// StatusCode gives the HTTP status the default error handler uses for err: 4xx when the request is to blame, 502 and 503
+// when oxd or the provider is, 500 otherwise.
+func StatusCode(err error) int {
+	var provider *ProviderError
+	var answered *oxd.Error
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case errors.Is(err, ErrNoSession):
+		return http.StatusUnauthorized
+	case errors.Is(err, ErrState), errors.Is(err, errBadCallback):
+		return http.StatusBadRequest
+	case errors.Is(err, ErrACR), errors.Is(err, ErrCrossOrigin):
+		return http.StatusForbidden
+	case errors.Is(err, errMethod):
+		return http.StatusMethodNotAllowed
+	case errors.As(err, &provider):
+		return provider.status()
+	case errors.Is(err, oxd.ErrUnavailable):
+		return http.StatusServiceUnavailable
+	case errors.Is(err, ErrIDToken), errors.Is(err, errAuthURL), errors.As(err, &answered):
+		return http.StatusBadGateway
+	}
+	return http.StatusInternalServerError
+}
+
+func (e *ProviderError) status() int {
+	switch e.Code {
+	case "access_denied", "login_required", "interaction_required", "consent_required", "account_selection_required":
+		return http.StatusForbidden
+	case "temporarily_unavailable":
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusBadGateway
+}

@@ -1,0 +1,171 @@
+package oxdauth
+
+// Starting a login: the authorization URL from oxd, and one sealed cookie per attempt that binds its state and nonce to
+// this browser.
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/oxdauth/oxd"
+)
+
+const (
+	loginLifetime = 10 * time.Minute // of an attempt, checked inside the sealed cookie
+	loginMemory   = time.Hour        // how long an attempt is remembered, so that a slow person still comes to the right page
+	maxLogins     = 5                // attempts a browser keeps; the oldest goes first
+	maxLoginBytes = 2000             // of all attempts together, names included
+	maxAttempts   = 2                // restarts of one login before a page is shown instead
+	minStateChars = 22               // 128 bits in base64; oxd sends 130 bits in about 26 characters
+)
+
+// loginRequest says what a login is for.
+type loginRequest struct {
+	returnTo string
+	acrs     []string // one of them must be delivered; none: any
+	attempt  byte
+}
+
+// startLogin sends the browser to the provider.
+func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req loginRequest) {
+	answer, err := m.client.AuthorizationURL(r.Context(), oxd.AuthorizationURLParams{Scope: m.scopes, ACRValues: req.acrs})
+	if err != nil {
+		m.fail(w, r, err)
+		return
+	}
+	attempt, err := m.newLogin(answer, req)
+	if err != nil {
+		m.fail(w, r, err)
+		return
+	}
+	if err := m.rememberLogin(w, readJar(r, m.prefix), attempt); err != nil {
+		m.fail(w, r, err)
+		return
+	}
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	http.Redirect(w, r, answer, http.StatusFound)
+}
+
+// newLogin reads state and nonce out of the authorization URL: oxd 3.1.1 lets nobody choose them and returns them nowhere
+// else. The URL is not re-encoded, because oxd leaves client_id and redirect_uri raw and the provider expects them so.
+func (m *Middleware) newLogin(authorizationURL string, req loginRequest) (*login, error) {
+	u, err := url.Parse(authorizationURL)
+	if err != nil || len(authorizationURL) > 8000 || strings.ContainsFunc(authorizationURL, turnsInBrowsers) ||
+		u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		return nil, fmt.Errorf("%w: not an absolute http(s) URL", errAuthURL)
+	}
+	q := u.Query()
+	for _, name := range []string{"state", "nonce", "client_id", "redirect_uri"} {
+		if len(q[name]) != 1 || q.Get(name) == "" {
+			return nil, fmt.Errorf("%w: it has not exactly one %s", errAuthURL, name)
+		}
+	}
+	if q.Get("redirect_uri") != m.site.origin+m.site.callbackPath {
+		return nil, fmt.Errorf("%w: the site is registered with redirect URI %q", errAuthURL, q.Get("redirect_uri"))
+	}
+	if len(q.Get("state")) < minStateChars || len(q.Get("nonce")) < minStateChars {
+		return nil, fmt.Errorf("%w: state or nonce is too short to be unguessable", errAuthURL)
+	}
+	return &login{
+		created: time.Now().Unix(), attempt: req.attempt,
+		state: hash16("state", q.Get("state")), nonce: hash16("nonce", q.Get("nonce")), client: hash8("client", q.Get("client_id")),
+		acrs: strings.Join(req.acrs, " "), returnTo: m.returnTarget(req.returnTo),
+	}, nil
+}
+
+// hash16 is the stored form of a value; the label keeps one kind from passing as another.
+func hash16(label, value string) [16]byte {
+	sum := sha256.Sum256([]byte(label + "\x00" + value))
+	return [16]byte(sum[:16])
+}
+
+func hash8(label, value string) [8]byte {
+	long := hash16(label, value)
+	return [8]byte(long[:8])
+}
+
+// loginName is the cookie name of an attempt: its time, so that the oldest is found without opening any, and its state.
+func (m *Middleware) loginName(created int64, state [16]byte) string {
+	return fmt.Sprintf("%s%09x%s", m.logins.name, created, base64.RawURLEncoding.EncodeToString(state[:6]))
+}
+
+// rememberLogin sets the cookie of an attempt and removes the oldest ones beyond the limits.
+func (m *Middleware) rememberLogin(w http.ResponseWriter, jar jar, attempt *login) error {
+	values, err := m.logins.seal(attempt)
+	if err == nil && len(values) > 1 {
+		err = ErrSessionTooLarge
+	}
+	if err != nil {
+		return err
+	}
+	name := m.loginName(attempt.created, attempt.state)
+	kept, bytes := 1, len(name)+len(values[0])
+	older := slices.DeleteFunc(slices.Clone(jar), func(c cookiePair) bool { return !strings.HasPrefix(c.name, m.logins.name) })
+	slices.SortFunc(older, func(a, b cookiePair) int { return strings.Compare(b.name, a.name) })
+	for _, c := range older {
+		bytes += len(c.name) + len(c.value)
+		if kept++; kept > maxLogins || bytes > maxLoginBytes {
+			m.logins.set(w, c.name, "", -1)
+		}
+	}
+	m.logins.set(w, name, values[0], int(loginMemory/time.Second))
+	return nil
+}
+
+// findLogin gives the attempt that started with this state in this browser, and the name of its cookie.
+func (m *Middleware) findLogin(jar jar, state string) (attempt *login, name string) {
+	want := hash16("state", state)
+	suffix := m.loginName(0, want)[len(m.logins.name)+9:]
+	tried := 0
+	for _, c := range jar {
+		if !strings.HasPrefix(c.name, m.logins.name) || !strings.HasSuffix(c.name, suffix) || tried == maxCandidates {
+			continue
+		}
+		tried++
+		candidate := new(login)
+		if _, ok := m.logins.open(jar, c.value, candidate); ok && equal(candidate.state[:], want[:]) {
+			return candidate, c.name
+		}
+	}
+	return nil, ""
+}
+
+// Login gives the handler that starts a login and afterwards returns to the local path in the query parameter return_to.
+// Nothing else is taken from the query. [Middleware.Handler] serves it at [Middleware.LoginPath] by itself.
+func (m *Middleware) Login() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !m.allow(w, r, http.MethodGet) {
+			return
+		}
+		returnTo := m.returnTarget(queryValue(r, "return_to"))
+		_, err := m.load(w, r)
+		switch {
+		case err == nil:
+			m.redirect(w, r, returnTo)
+		case !errors.Is(err, ErrNoSession):
+			m.fail(w, r, err)
+		case !isNavigation(r):
+			m.fail(w, r, ErrNoSession)
+		default:
+			m.startLogin(w, r, loginRequest{returnTo: returnTo, acrs: m.acrs})
+		}
+	})
+}
+
+// redirect sends the browser to a path that has gone through returnTarget.
+func (m *Middleware) redirect(w http.ResponseWriter, r *http.Request, target string) {
+	neverStore(w)
+	w.Header().Set("Referrer-Policy", "no-referrer") // the code must not leak to the next page (RFC 9700 section 4.2.4)
+	w.Header().Set("Location", target)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// loginURL is where a client that is no navigation can send its user.
+func (m *Middleware) loginURL() string { return m.site.origin + m.site.loginPath }

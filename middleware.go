@@ -1,0 +1,219 @@
+package oxdauth
+
+// The middleware: its construction, the wrappers, and the decision they share.
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"example.com/oxdauth/oxd"
+)
+
+// Middleware signs people in through oxd and keeps their sessions in cookies. It is immutable after [New] and safe for
+// concurrent use.
+type Middleware struct {
+	client         *oxd.Client
+	site           site
+	scopes, acrs   []string
+	claims         []string
+	idle, absolute time.Duration
+	logoutRedirect string
+	errorHandler   ErrorHandler
+	logger         *slog.Logger
+	crossOrigin    *http.CrossOriginProtection
+
+	prefix                   string // of all our cookie names
+	identity, tokens, logins *sealer
+	revoked                  revocations
+	finished                 finished
+	refresher                refresher
+}
+
+// New makes a middleware for the site that client stands for. redirectURL is the absolute callback URL registered as the
+// site's authorization_redirect_uri: scheme, host, callback path and the security of cookies come from it and never from a
+// request. oxd is not contacted, so it may start later. All problems with the arguments are reported at once.
+//
+// Each application, and each environment of it, needs keys of its own; see [WithKeys].
+func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, error) {
+	s := defaultSettings()
+	var errs []error
+	if client == nil {
+		errs = append(errs, errors.New("oxdauth: New: nil client"))
+	}
+	for _, opt := range opts {
+		errs = append(errs, opt.apply(&s))
+	}
+	where, err := parseRedirectURL(redirectURL, s.insecureCookies)
+	errs = append(errs, err)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if s.insecureCookies {
+		s.logger.Warn("oxdauth: WithInsecureCookies: cookies have no Secure attribute and no __Host- prefix; for development on this machine only")
+	}
+	if s.keys == nil {
+		s.keys = [][]byte{randomKey()}
+		s.logger.Warn("oxdauth: no WithKeys: sessions end with this process and are not shared with other replicas")
+	}
+	m := &Middleware{
+		client: client, site: where, scopes: withOpenID(s.scopes), acrs: s.acrs, claims: s.claims, idle: s.idle, absolute: s.absolute,
+		logoutRedirect: s.logoutRedirect, errorHandler: s.errorHandler, logger: s.logger,
+		crossOrigin: http.NewCrossOriginProtection(), prefix: s.cookieName,
+		refresher: refresher{client: client, scopes: s.scopes, logger: s.logger},
+	}
+	if m.logoutRedirect == "" {
+		m.logoutRedirect = where.origin + "/"
+	}
+	if where.secure {
+		m.prefix = "__Host-" + m.prefix
+	}
+	audience := where.origin + where.callbackPath + " " + client.Audience()
+	for _, kind := range []struct {
+		dst           **sealer
+		name, purpose string
+		maxAge        time.Duration
+	}{
+		{&m.identity, m.prefix, "identity", s.absolute},
+		{&m.tokens, m.prefix + "-tokens", "tokens", s.absolute},
+		{&m.logins, m.prefix + "-login-", "login", loginMemory},
+	} {
+		if *kind.dst, err = newSealer(kind.name, kind.purpose, audience, s.keys, kind.maxAge, where.secure); err != nil {
+			return nil, err
+		}
+	}
+	return m, m.crossOrigin.AddTrustedOrigin(where.origin)
+}
+
+func withOpenID(scopes []string) []string {
+	if len(scopes) == 0 || slices.Contains(scopes, "openid") {
+		return scopes
+	}
+	return append([]string{"openid"}, scopes...)
+}
+
+// CallbackPath is the path of the redirect URL.
+func (m *Middleware) CallbackPath() string { return m.site.callbackPath }
+
+// LoginPath is where a login can be started by a link; it stands beside the callback: /auth/callback gives /auth/login.
+func (m *Middleware) LoginPath() string { return m.site.loginPath }
+
+// LogoutPath is where a form posts to sign out; it stands beside the callback: /auth/callback gives /auth/logout.
+func (m *Middleware) LogoutPath() string { return m.site.logoutPath }
+
+// Close refuses new refreshes and waits for those under way. It does not close the client.
+func (m *Middleware) Close() error {
+	m.refresher.close()
+	return nil
+}
+
+// Handler lets requests with a session through to next and no other. A browser loading a page without one is sent to the
+// provider and comes back to that page; anything else gets 401 with a JSON body naming the login URL. It answers the
+// callback, login and logout paths itself. Wrapping twice is harmless.
+func (m *Middleware) Handler(next http.Handler) http.Handler {
+	return m.guard(next, nil)
+}
+
+// RequireACR is [Middleware.Handler] for routes that need one of the given authentication context class references (OpenID
+// Connect Core section 2). A session with another one is sent through the provider with acr_values; if the provider does
+// not deliver, the answer is 403, not another round. It panics when a value is empty or contains a space.
+func (m *Middleware) RequireACR(acr string, more ...string) func(http.Handler) http.Handler {
+	acrs := append([]string{acr}, more...)
+	if err := checkWords("an ACR value", acrs); err != nil {
+		panic("oxdauth: RequireACR: " + err.Error())
+	}
+	return func(next http.Handler) http.Handler { return m.guard(next, acrs) }
+}
+
+// guard is the strict wrapper. An empty list of ACRs asks for any session.
+func (m *Middleware) guard(next http.Handler, acrs []string) http.Handler {
+	return m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := m.load(w, r)
+		if err == nil && len(acrs) > 0 && !slices.Contains(acrs, s.ACR) {
+			err = ErrACR
+		}
+		switch {
+		case err == nil:
+			m.pass(w, r, s, next)
+		case (errors.Is(err, ErrNoSession) || errors.Is(err, ErrACR)) && isNavigation(r):
+			want := acrs
+			if len(want) == 0 {
+				want = m.acrs
+			}
+			m.startLogin(w, r, loginRequest{returnTo: requestTarget(r), acrs: want})
+		default:
+			m.fail(w, r, err)
+		}
+	}))
+}
+
+// Optional attaches the session if there is one and calls next in any case; [SessionFromContext] tells. It answers the
+// callback, login and logout paths itself. Guard what needs a session with Handler or RequireACR inside.
+func (m *Middleware) Optional(next http.Handler) http.Handler {
+	return m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := m.load(w, r)
+		if err != nil {
+			w.Header().Add("Vary", "Cookie")
+			next.ServeHTTP(w, r)
+			return
+		}
+		m.pass(w, r, s, next)
+	}))
+}
+
+// pass calls next with the session. A page is private to its user: no cache may keep it and, so that the back button shows
+// nothing after signing out, neither may the browser. A handler that sets its own Cache-Control knows better, except on
+// answers that set our cookies.
+func (m *Middleware) pass(w http.ResponseWriter, r *http.Request, s *Session, next http.Handler) {
+	if known, ok := SessionFromContext(r.Context()); ok && known == s {
+		next.ServeHTTP(w, r) // an outer wrapper has done all this
+		return
+	}
+	if w.Header().Get("Cache-Control") == "" {
+		if isNavigation(r) {
+			w.Header().Set("Cache-Control", "no-store")
+		} else {
+			w.Header().Set("Cache-Control", "private")
+		}
+	}
+	w.Header().Add("Vary", "Cookie")
+	next.ServeHTTP(w, r.WithContext(ContextWithSession(r.Context(), s)))
+}
+
+// serveOwnPaths answers the three paths of this package and leaves the others to next. The path is compared as the
+// application's router sees it, whole.
+func (m *Middleware) serveOwnPaths(next http.Handler) http.Handler {
+	callback, login, logout := m.Callback(), m.Login(), m.Logout()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case m.site.callbackPath:
+			callback.ServeHTTP(w, r)
+		case m.site.loginPath:
+			login.ServeHTTP(w, r)
+		case m.site.logoutPath:
+			logout.ServeHTTP(w, r)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// Authenticate is the decision without the answer: the session of a request, or [ErrNoSession]. It sets no cookies and
+// therefore neither refreshes tokens nor extends the idle limit; a request that only ever goes through Authenticate ends
+// idle.
+func (m *Middleware) Authenticate(r *http.Request) (*Session, error) {
+	if s, ok := m.sessionOf(r); ok {
+		return s, nil
+	}
+	v, _ := m.readIdentity(readJar(r, m.prefix))
+	if v == nil {
+		return nil, ErrNoSession
+	}
+	var t *tokens
+	if newer, newerTokens := m.refresher.successor(v); newer != nil {
+		v, t = newer, newerTokens
+	}
+	return m.newSession(r, v, t), nil
+}

@@ -1,0 +1,222 @@
+package oxdauth
+
+// The session as the application sees it, and how it is found in, kept in and removed from the cookies of a request.
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"example.com/oxdauth/oxd"
+)
+
+// Session is a signed-in user. It is a value to read: nothing the application changes in it is stored. It is safe for
+// concurrent use as long as nobody writes to it.
+type Session struct {
+	// Subject and Issuer together name the user (OpenID Connect Core section 5.7); neither alone does.
+	Subject, Issuer string
+	// ACR is the authentication context the provider stated, empty when it stated none.
+	ACR string
+	// SID is the provider's own session id, empty when it stated none (OpenID Connect Front-Channel Logout section 3).
+	SID string
+	// AuthTime is when the user last authenticated at the provider, zero when it did not say.
+	AuthTime time.Time
+	// Created is when the login finished; IdleExpires and Expires are the two limits of the session.
+	Created, IdleExpires, Expires time.Time
+	// AccessTokenExpires is zero when oxd did not say. The session outlives the access token.
+	AccessTokenExpires time.Time
+	// Claims has the claims named by WithClaims, as far as the provider gave them.
+	Claims oxd.Claims
+
+	state *sessionState // nil in sessions made by the application for its tests
+}
+
+// sessionState ties a session to the middleware and the request it was read from.
+type sessionState struct {
+	owner    *Middleware
+	identity *identity
+	request  *http.Request // where the tokens cookie is, until somebody asks for it
+	once     sync.Once
+	tokens   *tokens
+}
+
+// AccessToken gives the access token, to call an API for the user; zero when the provider gave none. It may have expired:
+// see AccessTokenExpires and [Middleware.Refresh].
+func (s *Session) AccessToken() oxd.Secret {
+	return s.token(func(t *tokens) string { return t.access })
+}
+
+// IDToken gives the ID token of the login; zero when there is none. Refreshing does not renew it.
+func (s *Session) IDToken() oxd.Secret {
+	return s.token(func(t *tokens) string { return t.idToken })
+}
+
+func (s *Session) token(get func(*tokens) string) oxd.Secret {
+	if s.state == nil {
+		return oxd.Secret{}
+	}
+	t := s.state.open()
+	if t == nil || get(t) == "" {
+		return oxd.Secret{}
+	}
+	return oxd.NewSecret(get(t))
+}
+
+// open reads the tokens cookie once. A cookie of another session or generation is refused: nil.
+func (st *sessionState) open() *tokens {
+	st.once.Do(func() {
+		if st.tokens == nil {
+			st.tokens = st.owner.readTokens(readJar(st.request, st.owner.tokens.name), st.identity)
+		}
+	})
+	return st.tokens
+}
+
+type sessionKey struct{}
+
+// SessionFromContext gives the session that [Middleware.Handler], [Middleware.Optional] or [Middleware.RequireACR] put into
+// the request's context.
+func SessionFromContext(ctx context.Context) (*Session, bool) {
+	s, ok := ctx.Value(sessionKey{}).(*Session)
+	return s, ok && s != nil
+}
+
+// ContextWithSession gives a context as a signed-in request has it. It is for tests of handlers, wrapped or not: the
+// middlewares accept such a session without cookies.
+func ContextWithSession(ctx context.Context, s *Session) context.Context {
+	return context.WithValue(ctx, sessionKey{}, s)
+}
+
+// sessionOf gives the session an outer wrapper of this middleware, or a test, has put into the context.
+func (m *Middleware) sessionOf(r *http.Request) (*Session, bool) {
+	s, ok := SessionFromContext(r.Context())
+	return s, ok && (s.state == nil || s.state.owner == m)
+}
+
+func (m *Middleware) newSession(r *http.Request, v *identity, t *tokens) *Session {
+	return &Session{
+		Subject: v.subject, Issuer: v.issuer, ACR: v.acr, SID: v.sid, Claims: v.claims,
+		AuthTime: unix(v.authTime), Created: unix(v.created), IdleExpires: unix(v.idleExpires), Expires: unix(v.expires),
+		AccessTokenExpires: unix(v.accessExpires),
+		state:              &sessionState{owner: m, identity: v, request: r, tokens: t},
+	}
+}
+
+func unix(seconds int64) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
+// readIdentity finds the newest live session among the identity cookies of the request.
+func (m *Middleware) readIdentity(jar jar) (v *identity, rotate bool) {
+	tried := 0
+	for _, c := range jar {
+		if c.name != m.identity.name || tried == maxCandidates {
+			continue
+		}
+		tried++
+		candidate := new(identity)
+		old, ok := m.identity.open(jar, c.value, candidate)
+		if ok && m.alive(candidate) && (v == nil || candidate.generation > v.generation) {
+			v, rotate = candidate, old
+		}
+	}
+	return v, rotate
+}
+
+// alive applies the limits that end a session without its browser's doing.
+func (m *Middleware) alive(v *identity) bool {
+	now := time.Now().Unix()
+	return now < v.idleExpires && now < v.expires && !m.revoked.has(v)
+}
+
+// readTokens finds the tokens that belong to the identity.
+func (m *Middleware) readTokens(jar jar, v *identity) *tokens {
+	tried := 0
+	for _, c := range jar {
+		if c.name != m.tokens.name || tried == maxCandidates {
+			continue
+		}
+		tried++
+		t := new(tokens)
+		if _, ok := m.tokens.open(jar, c.value, t); ok && t.id == v.id && t.generation == v.generation {
+			return t
+		}
+	}
+	return nil
+}
+
+// load finds the session of a request, refreshes it when that is due, and sets the cookies that have changed.
+func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, error) {
+	if s, ok := m.sessionOf(r); ok {
+		return s, nil
+	}
+	jar := readJar(r, m.prefix)
+	v, rewrite := m.readIdentity(jar)
+	if v == nil {
+		return nil, ErrNoSession
+	}
+	t := (*tokens)(nil)
+	if newer, newerTokens := m.refresher.successor(v); newer != nil {
+		v, t, rewrite = newer, newerTokens, true
+	}
+	now := time.Now()
+	if v.refreshAt != 0 && now.Unix() >= v.refreshAt {
+		old := t
+		if old == nil {
+			if old = m.readTokens(jar, v); old == nil {
+				return nil, ErrNoSession // the pair does not match, so nobody can tell whose tokens these are
+			}
+		}
+		newer, newerTokens, err := m.refresher.refresh(r.Context(), v, old, m.patience(v, now))
+		switch {
+		case err == nil:
+			v, t, rewrite = newer, newerTokens, true
+		case refreshRejected(err):
+			m.end(w, jar, v)
+			return nil, ErrNoSession
+		default: // oxd reports an outage and a refusal alike: the session lives until its own limits
+		}
+	}
+	touched := *v
+	touched.idleExpires = min(expiry(now, m.idle), v.expires)
+	touch := touched.idleExpires-v.idleExpires > int64(m.idle/time.Second)/10
+	if touch {
+		v = &touched
+	}
+	if !m.alive(v) { // logged out while the refresh was under way
+		return nil, ErrNoSession
+	}
+	if rewrite && t == nil {
+		t = m.readTokens(jar, v)
+	}
+	if err := m.save(w, jar, v, t, rewrite, touch); err != nil {
+		return nil, err
+	}
+	return m.newSession(r, v, t), nil
+}
+
+// save sets both cookies when rewrite, else the identity cookie alone when touch.
+func (m *Middleware) save(w http.ResponseWriter, jar jar, v *identity, t *tokens, rewrite, touch bool) error {
+	if rewrite || touch {
+		if err := m.identity.write(w, jar, v); err != nil {
+			return err
+		}
+	}
+	if rewrite && t != nil {
+		return m.tokens.write(w, jar, t)
+	}
+	return nil
+}
+
+// end revokes a session and removes its cookies.
+func (m *Middleware) end(w http.ResponseWriter, jar jar, v *identity) {
+	if v != nil {
+		m.revoked.add(v)
+	}
+	m.identity.clear(w, jar, 0)
+	m.tokens.clear(w, jar, 0)
+}
