@@ -285,6 +285,29 @@ func TestALogoutDuringARefreshWins(t *testing.T) {
 	})
 }
 
+func TestAKeyIsRotatedWithoutASignOut(t *testing.T) {
+	t.Parallel()
+	older, newer := randomKey(), randomKey()
+	v := newVisitor(t, newTestMiddleware(t, &fakeOxd{}, WithKeys(older)), time.Hour)
+	kept := v.copy()
+
+	v.m = newTestMiddleware(t, &fakeOxd{}, WithKeys(newer, older))
+	status, token, cookies := v.visit()
+	assert.Equal(t, 200, status)
+	assert.Equal(t, "old", token)
+	assert.Equal(t, 2, cookies, "both are rewritten by the first request")
+	_, _, cookies = v.visit()
+	assert.Zero(t, cookies, "once")
+
+	after := newTestMiddleware(t, &fakeOxd{}, WithKeys(newer))
+	v.m, kept.m = after, after
+	status, token, _ = v.visit()
+	assert.Equal(t, 200, status)
+	assert.Equal(t, "old", token)
+	status, _, _ = kept.visit()
+	assert.Equal(t, 401, status, "who did not come by while both keys were known signs in once more")
+}
+
 func TestAPairOfCookiesThatDoesNotMatchIsRefused(t *testing.T) {
 	t.Parallel()
 	f := &fakeOxd{answer: func(context.Context, int32) (string, error) { return refreshed, nil }}

@@ -151,7 +151,7 @@ func TestHTTPSRefusesUntrustedCertificates(t *testing.T) {
 	assert.False(t, asked)
 }
 
-func TestHTTPSFollowsNoRedirect(t *testing.T) {
+func TestV68HTTPSFollowsNoRedirect(t *testing.T) {
 	t.Parallel()
 	for _, code := range []int{301, 302, 307, 308} {
 		elsewhere := false
@@ -227,7 +227,7 @@ func tokenFirst(t *testing.T, tr oxd.Transport) *oxd.Client {
 	}), oxd.Site{OxdID: "x", Protected: true, Credentials: credentials()})
 }
 
-func TestHTTPSBodyIsBounded(t *testing.T) {
+func TestV87HTTPSBodyIsBounded(t *testing.T) {
 	t.Parallel()
 	_, tr := newHTTPS(t, func(w http.ResponseWriter, _ *http.Request) {
 		chunk := []byte(strings.Repeat(" ", 64<<10))
@@ -242,7 +242,7 @@ func TestHTTPSBodyIsBounded(t *testing.T) {
 	require.ErrorContains(t, err, "1 MiB")
 }
 
-func TestHTTPSSlowBodyEndsWithTheTimeout(t *testing.T) {
+func TestV87HTTPSSlowBodyEndsWithTheTimeout(t *testing.T) {
 	t.Parallel()
 	_, tr := newHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"status":`)

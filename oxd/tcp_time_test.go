@@ -75,7 +75,7 @@ func TestRepeatingTakesPlaceWithinTheSameTimeout(t *testing.T) {
 	})
 }
 
-func TestSlowDripEndsWithTheTimeout(t *testing.T) {
+func TestV87SlowDripEndsWithTheTimeout(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *fake, _ *oxd.TCPTransport) {
 		var dripping sync.WaitGroup
 		tr := &oxd.TCPTransport{DialContext: func(context.Context, string, string) (net.Conn, error) {

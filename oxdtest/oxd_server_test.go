@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -47,11 +48,8 @@ func TestEachFaultDoesWhatItSays(t *testing.T) {
 			}
 			tc.fault.Times = 1
 			s.Inject(command, tc.fault)
-			got, closed := exchange(t, dial(t, s), status)
-			assert.Equal(t, tc.want, got)
-			assert.Equal(t, tc.closed, closed)
-			got, _ = exchange(t, dial(t, s), status)
-			assert.Equal(t, good, got, "used up")
+			converse(t, dial(t, s), []string{status}, tc.want, tc.closed)
+			converse(t, dial(t, s), []string{status}, good, false) // used up
 		})
 	}
 }
@@ -69,12 +67,12 @@ func TestFaultsLastUntilClearedAndWhatHangsIsLetGo(t *testing.T) {
 	for _, release := range []func(){s.ClearFaults, s.Stop} {
 		s.Inject("", oxdtest.Fault{Kind: oxdtest.FaultHang})
 		conn := dial(t, s)
-		got, closed := exchange(t, conn, framed(`{"command":"license_status","params":{}}`))
-		assert.Empty(t, got)
-		assert.False(t, closed, "it hangs")
+		converse(t, conn, []string{framed(`{"command":"license_status","params":{}}`)}, "", false) // it hangs
 		release()
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
 		_, err := conn.Read(make([]byte, 1))
 		assert.Error(t, err, "and is cut")
+		assert.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 	}
 	s.Restart()
 	s.ClearFaults()

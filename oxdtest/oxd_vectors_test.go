@@ -4,7 +4,6 @@ package oxdtest_test
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -39,36 +38,70 @@ func dial(t *testing.T, s *oxdtest.Server) net.Conn {
 	return conn
 }
 
-// exchange writes the segments, each after the answers to the one before have come or the line has been quiet, and gives
-// everything the server wrote and whether it closed the connection.
-func exchange(t *testing.T, conn net.Conn, segments ...string) (answer string, closed bool) {
+const patience = 10 * time.Second // for what has to come; what must not come is waited for much shorter
+
+// converse writes the segments one after the other, waiting for the answer to a segment that is a whole frame, and requires
+// that the server writes exactly want and then closes the connection or leaves it open.
+func converse(t *testing.T, conn net.Conn, segments []string, want string, closes bool) {
 	t.Helper()
-	for _, segment := range segments {
-		if _, err := io.WriteString(conn, segment); err != nil {
-			return answer, true
+	got := ""
+	for i, segment := range segments {
+		_, err := io.WriteString(conn, segment)
+		require.NoError(t, err)
+		switch {
+		case i == len(segments)-1:
+		case wholeFrame(segment):
+			got += readFrame(t, conn)
+		default:
+			quiet(t, conn) // so that the next one arrives by itself
 		}
-		more, ended := drain(t, conn)
-		answer += more
-		closed = closed || ended
 	}
-	return answer, closed
+	if closes {
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+		rest, err := io.ReadAll(conn)
+		if err != nil {
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "the connection stays open")
+		}
+		assert.Equal(t, want, got+string(rest))
+		return
+	}
+	rest := make([]byte, len(want)-len(got))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	_, err := io.ReadFull(conn, rest)
+	require.NoError(t, err)
+	assert.Equal(t, want, got+string(rest))
+	quiet(t, conn)
 }
 
-// drain reads until nothing has come for a while.
-func drain(t *testing.T, conn net.Conn) (answer string, closed bool) {
+func wholeFrame(s string) bool {
+	n := 0
+	_, err := fmt.Sscanf(s[:min(4, len(s))], "%04d", &n)
+	return err == nil && len(utf16.Encode([]rune(s))) >= 4+n
+}
+
+// readFrame reads one answer, all of it ASCII.
+func readFrame(t *testing.T, conn net.Conn) string {
 	t.Helper()
-	buf := make([]byte, 64<<10)
-	for {
-		require.NoError(t, conn.SetReadDeadline(time.Now().Add(150*time.Millisecond)))
-		n, err := conn.Read(buf)
-		answer += string(buf[:n])
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return answer, false
-		}
-		if err != nil {
-			return answer, true
-		}
-	}
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	prefix := make([]byte, 4)
+	_, err := io.ReadFull(conn, prefix)
+	require.NoError(t, err)
+	n := 0
+	_, err = fmt.Sscanf(string(prefix), "%04d", &n)
+	require.NoError(t, err)
+	body := make([]byte, n)
+	_, err = io.ReadFull(conn, body)
+	require.NoError(t, err)
+	return string(prefix) + string(body)
+}
+
+// quiet requires that nothing comes and the connection stays open.
+func quiet(t *testing.T, conn net.Conn) {
+	t.Helper()
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
+	n, err := conn.Read(make([]byte, 1))
+	assert.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	assert.Zero(t, n)
 }
 
 func TestTheTwentyVectors(t *testing.T) {
@@ -133,9 +166,7 @@ func TestTheTwentyVectors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, closed := exchange(t, dial(t, s), tc.segments...)
-			assert.Equal(t, tc.want, got)
-			assert.Equal(t, tc.closed, closed)
+			converse(t, dial(t, s), tc.segments, tc.want, tc.closed)
 		})
 	}
 	t.Run("2 split at every byte", func(t *testing.T) {
@@ -154,9 +185,7 @@ func TestTheTwentyVectors(t *testing.T) {
 	})
 	t.Run("9 what follows is swallowed by the first body", func(t *testing.T) {
 		t.Parallel()
-		conn := dial(t, s)
-		got, _ := exchange(t, conn, fmt.Sprintf("%04d%s", len(wide), wide), one)
-		assert.Equal(t, license, got, "one answer for two frames")
+		converse(t, dial(t, s), []string{fmt.Sprintf("%04d%s", len(wide), wide), one}, license, false) // one answer for two frames
 	})
 }
 
@@ -178,18 +207,26 @@ func send(t *testing.T, s *oxdtest.Server, command string, params any) (data map
 	return answer.Data, answer.Data["error"].(string), answer.Data["error_description"].(string)
 }
 
+// sendRaw gives the bytes of the answer, none if the connection was closed without one, and whether it was closed: after
+// what has to close it that is waited for.
 func sendRaw(t *testing.T, s *oxdtest.Server, body string) (answer string, closed bool) {
 	t.Helper()
 	conn := dial(t, s)
 	_, err := io.WriteString(conn, framed(body))
 	require.NoError(t, err)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
-	prefix := make([]byte, 4)
-	if _, err := io.ReadFull(conn, prefix); err != nil {
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	buf := make([]byte, 64<<10) // an answer is one write, and no larger than this
+	n, err := conn.Read(buf)
+	if err != nil {
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
 		return "", true
 	}
-	more, closed := drain(t, conn)
-	return string(prefix) + more, closed
+	if answer = string(buf[:n]); answer == internalFrame {
+		_, err = conn.Read(buf)
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "an internal error closes the connection")
+		return answer, true
+	}
+	return answer, false
 }
 
 func TestParametersAreCoercedAsTheRealServerDoes(t *testing.T) {
