@@ -46,14 +46,9 @@ func (m *Middleware) sameOrigin(r *http.Request) bool {
 
 func (m *Middleware) logout(w http.ResponseWriter, r *http.Request) {
 	jar := readJar(r, m.prefix)
-	v, _ := m.readIdentity(jar)
-	var t *tokens
-	if v != nil {
-		if newer, newerTokens := m.refresher.successor(v); newer != nil {
-			v, t = newer, newerTokens
-		} else {
-			t = m.readTokens(jar, v)
-		}
+	v, t, _ := m.current(jar)
+	if v != nil && t == nil {
+		v, t = m.readTokens(jar, v)
 	}
 	m.end(w, jar, v)
 	for _, c := range jar {

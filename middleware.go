@@ -207,13 +207,9 @@ func (m *Middleware) Authenticate(r *http.Request) (*Session, error) {
 	if s, ok := m.sessionOf(r); ok {
 		return s, nil
 	}
-	v, _ := m.readIdentity(readJar(r, m.prefix))
+	v, t, _ := m.current(readJar(r, m.prefix))
 	if v == nil {
 		return nil, ErrNoSession
-	}
-	var t *tokens
-	if newer, newerTokens := m.refresher.successor(v); newer != nil {
-		v, t = newer, newerTokens
 	}
 	return m.newSession(r, v, t), nil
 }

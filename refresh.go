@@ -220,7 +220,7 @@ func refreshRejected(err error) bool {
 // [ErrNoRefreshToken], or what oxd answered, in which case the session goes on as it is. Concurrent calls for one session
 // share one exchange.
 func (m *Middleware) Refresh(w http.ResponseWriter, r *http.Request) (*Session, error) {
-	s, err := m.load(w, r)
+	s, err := m.Authenticate(r)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func (s *Session) token(get func(*tokens) string) oxd.Secret {
 func (st *sessionState) open() *tokens {
 	st.once.Do(func() {
 		if st.tokens == nil {
-			st.tokens = st.owner.readTokens(readJar(st.request, st.owner.tokens.name), st.identity)
+			st.identity, st.tokens = st.owner.readTokens(readJar(st.request, st.owner.tokens.name), st.identity)
 		}
 	})
 	return st.tokens
@@ -133,8 +133,10 @@ func (m *Middleware) alive(v *identity) bool {
 	return now < v.idleExpires && now < v.expires && !m.revoked.has(v)
 }
 
-// readTokens finds the tokens that belong to the identity.
-func (m *Middleware) readTokens(jar jar, v *identity) *tokens {
+// readTokens finds the tokens that belong to an identity: of the same session, and not older. Newer ones are what is left
+// when a slow answer, begun before a refresh, puts its identity cookie over the one that came with them; the identity it
+// gives has their generation. Without tokens both results are as before and nil.
+func (m *Middleware) readTokens(jar jar, v *identity) (*identity, *tokens) {
 	tried := 0
 	for _, c := range jar {
 		if c.name != m.tokens.name || tried == maxCandidates {
@@ -142,11 +144,26 @@ func (m *Middleware) readTokens(jar jar, v *identity) *tokens {
 		}
 		tried++
 		t := new(tokens)
-		if _, ok := m.tokens.open(jar, c.value, t); ok && t.id == v.id && t.generation == v.generation {
-			return t
+		if _, ok := m.tokens.open(jar, c.value, t); ok && t.id == v.id && t.generation >= v.generation {
+			lifted := *v
+			lifted.generation = t.generation
+			return &lifted, t
 		}
 	}
-	return nil
+	return v, nil
+}
+
+// current gives the session of a request: what its cookies hold or, shortly after a refresh, the successor of that with its
+// tokens. rewrite tells that the browser should get new cookies.
+func (m *Middleware) current(jar jar) (v *identity, t *tokens, rewrite bool) {
+	v, rewrite = m.readIdentity(jar)
+	if v == nil {
+		return nil, nil, false
+	}
+	if newer, newerTokens := m.refresher.successor(v); newer != nil {
+		return newer, newerTokens, true
+	}
+	return v, nil, rewrite
 }
 
 // load finds the session of a request, refreshes it when that is due, and sets the cookies that have changed.
@@ -155,19 +172,15 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 		return s, nil
 	}
 	jar := readJar(r, m.prefix)
-	v, rewrite := m.readIdentity(jar)
+	v, t, rewrite := m.current(jar)
 	if v == nil {
 		return nil, ErrNoSession
-	}
-	t := (*tokens)(nil)
-	if newer, newerTokens := m.refresher.successor(v); newer != nil {
-		v, t, rewrite = newer, newerTokens, true
 	}
 	now := time.Now()
 	if v.refreshAt != 0 && now.Unix() >= v.refreshAt {
 		old := t
 		if old == nil {
-			if old = m.readTokens(jar, v); old == nil {
+			if v, old = m.readTokens(jar, v); old == nil {
 				return nil, ErrNoSession // the pair does not match, so nobody can tell whose tokens these are
 			}
 		}
@@ -191,7 +204,7 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 		return nil, ErrNoSession
 	}
 	if rewrite && t == nil {
-		t = m.readTokens(jar, v)
+		v, t = m.readTokens(jar, v)
 	}
 	if err := m.save(w, jar, v, t, rewrite, touch); err != nil {
 		return nil, err

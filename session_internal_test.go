@@ -285,6 +285,40 @@ func TestALogoutDuringARefreshWins(t *testing.T) {
 	})
 }
 
+func TestASlowAnswerThatPutsBackAnOldIdentityCookieEndsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeOxd{answer: func(context.Context, int32) (string, error) { return refreshed, nil }}
+		m := newTestMiddleware(t, f)
+		v := newVisitor(t, m, 5*time.Minute)
+		slow := v.copy()
+		time.Sleep(4 * time.Minute)
+		v.visit()
+		v.jar["__Host-oxdauth"] = slow.jar["__Host-oxdauth"] // its answer came last
+		put := v.copy()
+		time.Sleep(3 * time.Minute) // and nobody remembers the refresh any more
+		rec := httptest.NewRecorder()
+		s, err := m.Refresh(rec, put.request())
+		require.NoError(t, err)
+		assert.Equal(t, "new", s.AccessToken().Reveal())
+		put.keep(rec.Result())
+		_, token, _ := put.visit()
+		assert.Equal(t, "new", token, "the pair matches again")
+
+		time.Sleep(2 * time.Minute)
+		status, token, _ := v.visit()
+		assert.Equal(t, 200, status)
+		assert.Equal(t, "new", token)
+		assert.EqualValues(t, 3, f.refreshes.Load())
+
+		slow.jar["__Host-oxdauth"] = v.jar["__Host-oxdauth"]
+		time.Sleep(5 * time.Minute)
+		status, _, _ = slow.visit()
+		assert.Equal(t, 401, status, "tokens older than the identity are refused")
+		require.NoError(t, m.Close())
+	})
+}
+
 func TestAKeyIsRotatedWithoutASignOut(t *testing.T) {
 	t.Parallel()
 	older, newer := randomKey(), randomKey()
