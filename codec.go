@@ -188,11 +188,11 @@ type reader struct {
 	bad bool
 }
 
-func newReader(b []byte) *reader {
+func newReader(b []byte) reader {
 	if len(b) == 0 || b[0] != payloadVersion {
-		return &reader{bad: true}
+		return reader{bad: true}
 	}
-	return &reader{b: string(b[1:])}
+	return reader{b: string(b[1:])}
 }
 
 func (r *reader) take(n uint64) string {

@@ -26,9 +26,10 @@ const (
 
 // sealer seals one kind of cookie under one name. It is safe for concurrent use.
 type sealer struct {
-	name   string
-	secure bool
-	keys   []sealingKey // the first one writes
+	name     string
+	secure   bool
+	keys     []sealingKey          // the first one writes
+	macNames [maxChunks + 1]string // by number of chunks: what securecookie authenticates as the name
 }
 
 type sealingKey struct {
@@ -40,6 +41,9 @@ type sealingKey struct {
 // purpose, or carried to another application that shares the secret, fails authentication.
 func newSealer(name, purpose, audience string, secrets [][]byte, maxAge time.Duration, secure bool) (*sealer, error) {
 	s := &sealer{name: name, secure: secure}
+	for n := range s.macNames {
+		s.macNames[n] = name + "." + strconv.Itoa(n)
+	}
 	for _, secret := range secrets {
 		info := []byte("oxdauth cookie 1")
 		for _, part := range []string{purpose, name, audience} {
@@ -84,7 +88,7 @@ func (s *sealer) seal(v payload) ([]string, error) {
 		return nil, ErrSessionTooLarge
 	}
 	key := s.keys[0]
-	sealed, err := key.codec.Encode(s.macName(n), plain)
+	sealed, err := key.codec.Encode(s.macNames[n], plain)
 	if err != nil {
 		return nil, fmt.Errorf("oxdauth: sealing a cookie: %w", err)
 	}
@@ -97,9 +101,6 @@ func (s *sealer) seal(v payload) ([]string, error) {
 	}
 	return values, nil
 }
-
-// macName is the name that securecookie authenticates: it binds the number of chunks to the content.
-func (s *sealer) macName(n int) string { return s.name + "." + strconv.Itoa(n) }
 
 func (s *sealer) chunkName(i int) string {
 	if i == 0 {
@@ -138,7 +139,7 @@ func (s *sealer) open(jar jar, value string, v payload) (rotate, ok bool) {
 	for i, key := range s.keys {
 		if key.id == id {
 			whole, ok := s.join(jar, sealed, n)
-			return i > 0, ok && canonical(whole) && key.codec.Decode(s.macName(n), whole, v) == nil
+			return i > 0, ok && canonical(whole) && key.codec.Decode(s.macNames[n], whole, v) == nil
 		}
 	}
 	return false, false

@@ -146,7 +146,7 @@ func TestV72WhatIsNotOursIsNoSession(t *testing.T) {
 	values, err := s.seal(sampleIdentity())
 	require.NoError(t, err)
 	id, rest, _ := strings.Cut(values[0], ".")
-	raw, err := s.keys[0].codec.Encode(s.macName(1), []byte{2, 0, 0})
+	raw, err := s.keys[0].codec.Encode(s.macNames[1], []byte{2, 0, 0})
 	require.NoError(t, err)
 	for name, value := range map[string]string{
 		"empty": "", "random": "lHk3jd93kdLp", "dots": "...", "only an id": id, "an id and a count": id + ".1", "no body": id + ".1.",
@@ -301,7 +301,7 @@ func TestV85NothingReadableStandsInACookie(t *testing.T) {
 	for _, layer := range []string{values[0], string(inner), string(sealed)} {
 		assert.NotContains(t, layer, secret[:8])
 	}
-	signedOnly, err := securecookie.New(make([]byte, 32), nil).SetSerializer(serializer{}).Encode(s.macName(1), []byte{payloadVersion})
+	signedOnly, err := securecookie.New(make([]byte, 32), nil).SetSerializer(serializer{}).Encode(s.macNames[1], []byte{payloadVersion})
 	require.NoError(t, err)
 	assert.False(t, open(s, jar{{s.name, s.keys[0].id + ".1." + signedOnly}}, new(identity)))
 }
