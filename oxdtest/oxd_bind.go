@@ -4,7 +4,9 @@ package oxdtest
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // envelope is a command read from the socket.
@@ -159,6 +161,24 @@ func (p *params) flag(name string) bool {
 	}
 	p.malformed = true
 	return false
+}
+
+// date reads milliseconds since the epoch, or seconds when there are fewer than eleven digits, or ISO 8601, and gives
+// seconds; zero when absent.
+func (p *params) date(name string) int64 {
+	text := p.str(name)
+	if text == "" {
+		return 0
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		if len(text) >= 11 {
+			n /= 1000
+		}
+		return n
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	p.malformed = p.malformed || err != nil
+	return at.Unix()
 }
 
 // umaResourceParam is one element of resources; unlike everywhere else, unknown keys in it are malformed.

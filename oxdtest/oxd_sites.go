@@ -240,7 +240,7 @@ func (x *execution) updateSite() (any, error) {
 		jwksURI: p.str("client_jwks_uri"), sectorIdentifier: p.str("client_sector_identifier_uri"), requestURIs: p.list("client_request_uris"),
 		scope: p.list("scope"), people: p.list("contacts"),
 	}
-	p.str("client_secret_expires_at")
+	expires := p.date("client_secret_expires_at")
 	p.list("acr_values")
 	if err := x.bound(true); err != nil {
 		return nil, err
@@ -264,6 +264,9 @@ func (x *execution) updateSite() (any, error) {
 	}
 	if len(r.scope) == 0 {
 		delete(metadata, "scope")
+	}
+	if expires != 0 {
+		metadata["client_secret_expires_at"] = expires
 	}
 	status, _, err := x.engine.op.do(http.MethodPut, client.registrationURI, "application/json", marshal(metadata), bearer(client.registrationToken))
 	if err != nil || status != http.StatusOK {

@@ -275,6 +275,32 @@ func TestTrap29AnUpdateReplaces(t *testing.T) {
 	assert.Equal(t, "invalid_registration_client_url", code)
 }
 
+func TestAnUpdateSetsWhenTheClientExpires(t *testing.T) {
+	t.Parallel()
+	s := started(t, oxdtest.Config{})
+	id := register(t, s)
+	update := func(expires any) string {
+		_, _, description := send(t, s, "update_site_registration", object{
+			"oxd_id": id, "client_secret_expires_at": expires, "redirect_uris": []string{"https://app.example/cb"},
+			"grant_types": []string{"authorization_code", "client_credentials"}, "scope": []string{"openid", "uma_protection"},
+		})
+		return description
+	}
+	protect := func() string {
+		_, code, _ := send(t, s, "uma_rs_protect", object{"oxd_id": id, "resources": photos("view")})
+		return code
+	}
+	require.Empty(t, update(time.Now().Add(-time.Hour).UnixMilli()))
+	assert.Equal(t, "internal_error", protect(), "the client has expired")
+	for name, later := range map[string]any{
+		"milliseconds": time.Now().Add(time.Hour).UnixMilli(), "seconds": time.Now().Add(time.Hour).Unix(), "ISO 8601": time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
+	} {
+		require.Empty(t, update(later), name)
+		assert.Empty(t, protect(), name)
+	}
+	assert.Equal(t, "Command parameters are not specified or otherwise malformed.", update("soon"))
+}
+
 // photos protects /photo for GET with a scope.
 func photos(scope string) []object {
 	return []object{{"path": "/photo", "conditions": []object{{"httpMethods": []string{"GET"}, "scopes": []string{scope}}}}}
