@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-const maxReturnTo = 1000 // bytes; what a login cookie can carry beside the rest
+const maxReturnTo = 1000 // bytes, given and as sent; what a login cookie can carry beside the rest
 
 // localTarget gives raw as a path and query on our own origin, written so that no browser or intermediary reads it as
 // anything else, or false. It decides by structure: it must parse as an origin-form target, and neither it nor its decoded
@@ -29,6 +29,9 @@ func localTarget(raw string) (string, bool) {
 	target := u.EscapedPath()
 	if u.RawQuery != "" || u.ForceQuery {
 		target += "?" + escapeQuery(u.RawQuery)
+	}
+	if len(target) > maxReturnTo { // escaping made it longer
+		return "", false
 	}
 	return target, true
 }

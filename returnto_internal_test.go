@@ -23,7 +23,7 @@ var badTargets = []string{
 	"https://evil.com", "http:www.evil.com", "http:/evil.com", "http:evil.com", "https:evil.com", "HTTPS:evil.com", "//evil.com@app", "javascript:alert(1)",
 	"data:text/html,x", "/%5cevil.com", "/%2fevil.com", "/%2f/evil.com", "/%09/evil.com", "/%0d/evil.com", "/.//evil.com", "/..//evil.com",
 	"/%2e%2e//evil.com", "/a/../..//evil.com", "/a%00b", "/%", "?x", "#x", "", "a", "/\xff", "/a%0d%0aSet-Cookie:x=1", "/a\u0085b",
-	"/" + strings.Repeat("a", maxReturnTo), "https://example.com@evil", "https://example.com:8443", "https://evilexample.com", "https://example.com.evil",
+	"/" + strings.Repeat("a", maxReturnTo), "/" + strings.Repeat(">", maxReturnTo/2), "https://example.com@evil", "https://example.com:8443", "https://evilexample.com", "https://example.com.evil",
 }
 
 func TestV10LegitimateTargetsAreKept(t *testing.T) {
