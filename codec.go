@@ -45,6 +45,7 @@ type tokens struct {
 	id                       sessionID
 	generation               uint64
 	access, refresh, idToken string
+	uma                      umaTokens
 }
 
 // login is the payload of one login attempt. Fixed-size hashes keep the cookie small whatever the provider's values are.
@@ -115,7 +116,7 @@ func (v *tokens) marshal() []byte {
 	for _, token := range []string{v.access, v.refresh, v.idToken} {
 		b = appendToken(b, token)
 	}
-	return b
+	return v.uma.append(b)
 }
 
 func (v *tokens) unmarshal(b []byte) error {
@@ -132,6 +133,7 @@ func (v *tokens) unmarshal(b []byte) error {
 	for _, token := range []*string{&v.access, &v.refresh, &v.idToken} {
 		*token = r.token()
 	}
+	v.uma.read(&r)
 	return r.finish()
 }
 

@@ -52,8 +52,10 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	m.end(w, jar, v)
 	for _, c := range jar {
-		if strings.HasPrefix(c.name, m.logins.name) {
-			m.logins.set(w, c.name, "", -1)
+		for _, s := range []*sealer{m.logins, m.gatherings} {
+			if strings.HasPrefix(c.name, s.name) {
+				s.set(w, c.name, "", -1)
+			}
 		}
 	}
 	if t != nil && t.idToken != "" {

@@ -27,6 +27,7 @@ type Middleware struct {
 
 	prefix                   string // of all our cookie names
 	identity, tokens, logins *sealer
+	gatherings               *sealer // of claims, for a Guard
 	revoked                  revocations
 	finished                 finished
 	refresher                refresher
@@ -79,6 +80,7 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 		{&m.identity, m.prefix, "identity", s.absolute},
 		{&m.tokens, m.prefix + "-tokens", "tokens", s.absolute},
 		{&m.logins, m.prefix + "-login-", "login", loginMemory},
+		{&m.gatherings, m.prefix + "-claims-", "claims", gatheringLifetime},
 	} {
 		if *kind.dst, err = newSealer(kind.name, kind.purpose, audience, s.keys, kind.maxAge, where.secure); err != nil {
 			return nil, err

@@ -42,10 +42,11 @@ func (c Claims) Time(name string) (time.Time, bool) {
 // UnmarshalJSON reads a JSON object whose values are of any kind. A null value
 // leaves the claim out; null for the whole is an empty Claims.
 func (c *Claims) UnmarshalJSON(data []byte) error {
-	var raw object
-	if err := json.Unmarshal(data, &raw); err != nil {
+	var fields map[string]json.RawMessage // of a name that is there twice the last one counts, as in the server
+	if err := json.Unmarshal(data, &fields); err != nil {
 		return fmt.Errorf("oxd: claims: %w", err)
 	}
+	raw := object(fields)
 	*c = make(Claims, len(raw))
 	for name := range raw {
 		if values := raw.list(name); values != nil {

@@ -1,0 +1,163 @@
+package oxdauth
+
+// The cache of grants, off by default, and the joining of equal questions. Neither ever holds anything but a grant: each
+// denial has to come with a ticket of its own.
+
+import (
+	"container/list"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"strings"
+	"sync"
+	"time"
+
+	"example.com/oxdauth/oxd"
+)
+
+// grantKey is a hash over all that a grant depends on.
+type grantKey [sha256.Size]byte
+
+// newGrantKey prefixes each part with its length, so that no two lists of parts are alike.
+func newGrantKey(parts ...string) grantKey {
+	b := []byte("oxdauth grant 1")
+	for _, part := range parts {
+		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
+	}
+	return sha256.Sum256(b)
+}
+
+// grantCache is a bounded list of grants, the least recently used one going first. A nil cache does nothing. It is safe
+// for concurrent use.
+type grantCache struct {
+	size   int
+	maxTTL time.Duration
+
+	mu      sync.Mutex // guards the rest; never held while oxd is asked
+	entries map[grantKey]*list.Element
+	recent  list.List // of *grant, the latest in front
+	purges  int
+	flights map[grantKey]*grantFlight
+}
+
+type grant struct {
+	key     grantKey
+	expires time.Time // monotonic: setting the clock changes nothing
+}
+
+// grantFlight is a question under way until done is closed; v is written before.
+type grantFlight struct {
+	done chan struct{}
+	v    verdict
+}
+
+func newGrantCache(size int, maxTTL time.Duration) *grantCache {
+	return &grantCache{size: size, maxTTL: maxTTL, entries: map[grantKey]*list.Element{}, flights: map[grantKey]*grantFlight{}}
+}
+
+// hitLocked reports a live grant. Using it does not extend it.
+func (c *grantCache) hitLocked(key grantKey, now time.Time) bool {
+	e, ok := c.entries[key]
+	if !ok {
+		return false
+	}
+	if !now.Before(e.Value.(*grant).expires) {
+		c.dropLocked(e)
+		return false
+	}
+	c.recent.MoveToFront(e)
+	return true
+}
+
+func (c *grantCache) dropLocked(e *list.Element) {
+	c.recent.Remove(e)
+	delete(c.entries, e.Value.(*grant).key)
+}
+
+func (c *grantCache) addLocked(key grantKey, expires time.Time) {
+	if e, ok := c.entries[key]; ok {
+		c.dropLocked(e)
+	}
+	c.entries[key] = c.recent.PushFront(&grant{key, expires})
+	for len(c.entries) > c.size {
+		c.dropLocked(c.recent.Back())
+	}
+}
+
+// purge forgets all grants, and those under way.
+func (c *grantCache) purge() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.entries)
+	clear(c.flights)
+	c.recent.Init()
+	c.purges++
+}
+
+// Purge forgets all cached grants, so that each RPT is checked by oxd again.
+func (g *Guard) Purge() { g.cache.purge() }
+
+// askCached answers from the cache, joins an equal question, or asks. Only a grant is shared: who waits for anything else
+// asks on their own, because a ticket is for one client.
+func (g *Guard) askCached(ctx context.Context, rt *route, rpt oxd.Secret) verdict {
+	c, site, started := g.cache, g.site.Load(), time.Now()
+	key := newGrantKey(g.client.Audience(), site.oxdID, site.asURI, rt.path, rt.method, rpt.Reveal())
+	c.mu.Lock()
+	if c.hitLocked(key, started) {
+		c.mu.Unlock()
+		return verdict{outcome: Granted, cached: true}
+	}
+	if other := c.flights[key]; other != nil {
+		c.mu.Unlock()
+		select {
+		case <-other.done:
+			if other.v.outcome == Granted {
+				return verdict{outcome: Granted, cached: true}
+			}
+			return g.question(ctx, rt, rpt)
+		case <-ctx.Done():
+			return verdict{outcome: Unavailable, reason: "the client has gone away"}
+		}
+	}
+	mine, purges := &grantFlight{done: make(chan struct{}), v: verdict{outcome: Unavailable}}, c.purges
+	c.flights[key] = mine
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.flights[key] == mine {
+			delete(c.flights, key)
+		}
+		expires := grantExpiry(rpt.Reveal(), started, c.maxTTL)
+		if mine.v.outcome == Granted && c.purges == purges && started.Before(expires) {
+			c.addLocked(key, expires)
+		}
+		close(mine.done)
+	}()
+	mine.v = g.question(ctx, rt, rpt)
+	return mine.v
+}
+
+const maxClockSkew = 5 * time.Second
+
+// grantExpiry counts from before oxd was asked. The exp of an RPT that is a JWT is not verified, and only ever shortens.
+func grantExpiry(rpt string, now time.Time, maxTTL time.Duration) time.Time {
+	parts := strings.Split(rpt, ".")
+	if len(parts) != 3 {
+		return now.Add(maxTTL)
+	}
+	var claims struct {
+		Exp *float64 `json:"exp"`
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(raw, &claims) != nil || claims.Exp == nil {
+		return now.Add(maxTTL)
+	}
+	left := min(*claims.Exp-float64(now.Unix())-maxClockSkew.Seconds(), maxTTL.Seconds())
+	return now.Add(time.Duration(left * float64(time.Second)))
+}

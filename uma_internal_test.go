@@ -1,0 +1,126 @@
+package oxdauth
+
+// The parts of the guard that read foreign bytes or keep keys apart.
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestB18_keys_of_different_parts_differ(t *testing.T) {
+	t.Parallel()
+	seen := map[grantKey][]string{}
+	for _, parts := range [][]string{
+		{"a$$b", "c"}, {"a", "b$$c"}, {"ab", "c"}, {"a", "bc"}, {"abc"}, {"abc", ""}, {"", "abc"}, {"a", "b", "c"}, {}, {""}, {"\x01a"}, {"a\x01b"},
+	} {
+		key := newGrantKey(parts...)
+		assert.Empty(t, seen[key], "%q", parts)
+		seen[key] = parts
+	}
+	assert.Equal(t, newGrantKey("a", "b"), newGrantKey("a", "b"))
+}
+
+func TestGuardCacheIsBounded(t *testing.T) {
+	t.Parallel()
+	c, now := newGrantCache(2, time.Minute), time.Now()
+	a, b, d := newGrantKey("a"), newGrantKey("b"), newGrantKey("d")
+	c.addLocked(a, now.Add(time.Second))
+	c.addLocked(b, now.Add(time.Second))
+	require.True(t, c.hitLocked(a, now), "a is used, so b is the oldest")
+	c.addLocked(d, now.Add(time.Second))
+	assert.False(t, c.hitLocked(b, now))
+	assert.True(t, c.hitLocked(a, now))
+	assert.False(t, c.hitLocked(a, now.Add(time.Second)), "not at its end")
+	assert.Len(t, c.entries, 1)
+	c.purge()
+	assert.False(t, c.hitLocked(d, now))
+	assert.Zero(t, c.recent.Len())
+	(*grantCache)(nil).purge()
+}
+
+func TestGuardTokensSurviveTheCookie(t *testing.T) {
+	t.Parallel()
+	u := umaTokens{pct: "pct"}
+	for i := range byte(8) {
+		u = u.with(sessionRPT{resource: [8]byte{i}, gathered: int64(i), token: "rpt." + string('a'+rune(i))})
+	}
+	require.Len(t, u.rpts, maxSessionRPTs)
+	_, old := u.find([8]byte{0})
+	assert.False(t, old, "the oldest have gone")
+	again := u.with(sessionRPT{resource: [8]byte{7}, token: "newer"})
+	assert.Len(t, again.rpts, maxSessionRPTs)
+	kept, ok := again.find([8]byte{7})
+	assert.True(t, ok)
+	assert.Equal(t, "newer", kept.token)
+	assert.Equal(t, "rpt.h", u.rpts[0].token, "the shared list is not changed")
+
+	in := &tokens{access: "a", refresh: "r", idToken: "i", uma: u}
+	out := new(tokens)
+	require.NoError(t, out.unmarshal(in.marshal()))
+	assert.Equal(t, in, out)
+	plain := &tokens{access: "a"}
+	require.NoError(t, out.unmarshal(plain.marshal()))
+
+	g := &gathering{created: 5, session: sessionID{1}, state: [16]byte{2}, ticket: [16]byte{3}, resource: [8]byte{4}, returnTo: "/x?y"}
+	back := new(gathering)
+	require.NoError(t, back.unmarshal(g.marshal()))
+	assert.Equal(t, g, back)
+}
+
+func FuzzGuardPayloads(f *testing.F) {
+	f.Add((&tokens{access: "a", uma: umaTokens{pct: "p", rpts: []sessionRPT{{token: "r"}}}}).marshal())
+	f.Add((&gathering{returnTo: "/"}).marshal())
+	f.Add([]byte{payloadVersion})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var v tokens
+		if v.unmarshal(b) == nil {
+			assert.LessOrEqual(t, len(v.uma.rpts), maxSessionRPTs)
+			var again tokens
+			require.NoError(t, again.unmarshal(v.marshal()))
+		}
+		var g gathering
+		if g.unmarshal(b) == nil && !bytes.Equal(b, g.marshal()) {
+			var again gathering
+			require.NoError(t, again.unmarshal(g.marshal()))
+			assert.Equal(t, g, again)
+		}
+	})
+}
+
+func FuzzGuardRPT(f *testing.F) {
+	for _, seed := range []string{"Bearer abc", "bearer  a==", "Bearer", "Bearer *", "Basic x", "", "Bearer\tx", "Bearer gat_x", "Bearer a=b", "\x00"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		rpt, err := requestRPT(http.Header{"Authorization": {value}})
+		if err != nil || rpt.IsZero() {
+			return
+		}
+		text := rpt.Reveal()
+		assert.Empty(t, strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/="))
+		assert.False(t, strings.HasPrefix(strings.ToLower(text), "gat_"))
+		assert.True(t, strings.EqualFold(value[:7], "bearer ") && strings.HasSuffix(value, text))
+		_, err = requestRPT(http.Header{"Authorization": {value, value}})
+		assert.Error(t, err)
+	})
+}
+
+func FuzzGuardPath(f *testing.F) {
+	for _, seed := range []string{"/a", "/a/../b", "/a/..;x/b", "/a\x00", "/a\\b", "/a/%2e%2e", "//a", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		if checkPath(&http.Request{URL: &url.URL{Path: path}}, false) == nil {
+			assert.NotContains(t, "/"+path+"/", "/../")
+			assert.NotContains(t, path, "\\")
+			assert.NotContains(t, path, "\x00")
+		}
+	})
+}

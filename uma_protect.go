@@ -1,0 +1,192 @@
+package oxdauth
+
+// Registering the declared resources with oxd, once: oxd 3.1.1 appends whatever it is told, and the first registration of
+// a path and method goes on deciding.
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"example.com/oxdauth/oxd"
+)
+
+const (
+	maxProtectBytes = 6000             // of one command: well below the 9,999 characters oxd reads
+	probeTimeout    = 10 * time.Second // for one resource; the first one also has oxd fetch its own token
+)
+
+// Protect registers the declared resources (uma_rs_protect; Federated Authorization for UMA 2.0 section 3.2) and makes
+// their routes serve. Call it after the last declaration and before serving; again, when it has failed or [Guard.Ready]
+// reports a resource that oxd has lost. One process of a deployment should do so at a time.
+//
+// What has been registered for the same oxd_id before is not registered again. Where that is not known from
+// [WithProtectionFile] or an earlier call, oxd is asked (one ticket each); it does not tell the scopes, so resources found
+// that way are taken as they are, with a warning in the log. Each method of a path is a resource of its own at the
+// authorization server, so that an RPT for one does not open another.
+//
+// It reports all problems with the declarations at once, before oxd is contacted. Scopes that have changed and resources
+// that are gone are an error: oxd 3.1.1 can neither change nor remove a resource, and would go on with the old scopes.
+// Otherwise the errors are those of [oxd.Client.Register] and [oxd.Client.ProtectResources].
+func (g *Guard) Protect(ctx context.Context) error {
+	g.protecting.Lock()
+	defer g.protecting.Unlock()
+	g.mu.Lock()
+	routes := slices.Clone(g.routes)
+	g.mu.Unlock()
+	if err := checkRoutes(routes); err != nil {
+		return err
+	}
+	reg, err := g.client.Register(ctx)
+	if err != nil {
+		return fmt.Errorf("oxdauth: Protect: %w", err)
+	}
+	site := &guardSite{oxdID: reg.OxdID, asURI: g.settings.asURI}
+	if site.asURI == "" {
+		site.asURI = reg.OPHost
+	}
+	if err := checkASURI(site.asURI); err != nil {
+		return fmt.Errorf("%w: use WithAuthorizationServer", err)
+	}
+	record, err := g.loadRecord(reg.OxdID)
+	if err != nil {
+		return err
+	}
+	if err := record.compare(routes); err != nil {
+		return err
+	}
+	if err := g.protectMissing(ctx, record, routes); err != nil {
+		return err
+	}
+	if again, err := g.client.Register(ctx); err != nil || again.OxdID != reg.OxdID {
+		return errors.Join(errors.New("oxdauth: Protect: the site was registered anew meanwhile; call it again"), err)
+	}
+	for _, rt := range routes {
+		rt.missing.Store(false)
+		rt.protected.Store(true)
+	}
+	g.site.Store(site)
+	g.cache.purge()
+	return nil
+}
+
+// fingerprint identifies what oxd is told about a resource and method.
+func (rt *route) fingerprint() string {
+	data, _ := json.Marshal([]any{rt.method, rt.path, sorted(rt.scopes), sorted(rt.ticketScopes)}) // strings: it cannot fail
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+func sorted(words []string) []string {
+	words = slices.Clone(words)
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
+// compare reports what the declarations and the record disagree about.
+func (p protectionRecord) compare(routes []*route) error {
+	const wayOut = "oxd 3.1.1 cannot change that; restore the declaration, or give the application a new oxd_id by removing the files of its site and of its protection"
+	var errs []error
+	declared := map[string]bool{}
+	for _, rt := range routes {
+		declared[rt.key()] = true
+		if was, ok := p.Resources[rt.key()]; ok && was != rt.fingerprint() {
+			errs = append(errs, fmt.Errorf("oxdauth: resource %q was protected with other scopes: %s", rt.key(), wayOut))
+		}
+	}
+	for key := range p.Resources {
+		if !declared[key] {
+			errs = append(errs, fmt.Errorf("oxdauth: resource %q is protected but not declared any more: %s", key, wayOut))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// protectMissing registers what oxd does not know yet, in commands of bounded size. The record is kept after each, so that
+// a failure half-way registers nothing twice.
+func (g *Guard) protectMissing(ctx context.Context, record protectionRecord, routes []*route) error {
+	var batch []*route
+	size := 0
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		if err := g.client.ProtectResources(ctx, resources(batch)); err != nil {
+			return fmt.Errorf("oxdauth: Protect: %w", err)
+		}
+		for _, rt := range batch {
+			record.Resources[rt.key()] = rt.fingerprint()
+		}
+		batch, size = nil, 0
+		return g.saveRecord(record)
+	}
+	seen := map[string]bool{}
+	for _, rt := range routes {
+		_, known := record.Resources[rt.key()]
+		if seen[rt.key()] || known && !rt.missing.Load() {
+			continue
+		}
+		seen[rt.key()] = true
+		there, err := g.probe(ctx, rt)
+		if err != nil {
+			return err
+		}
+		if there {
+			if !known {
+				g.settings.logger.WarnContext(ctx, "oxdauth: resource was protected before; its scopes cannot be verified", "resource", rt.key())
+				record.Resources[rt.key()] = rt.fingerprint()
+			}
+			continue
+		}
+		cost := 64 + 2*len(rt.path) + 2*len(strings.Join(rt.scopes, `","`)) + 2*len(strings.Join(rt.ticketScopes, `","`))
+		if size+cost > maxProtectBytes {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		batch, size = append(batch, rt), size+cost
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	return g.saveRecord(record)
+}
+
+// probe asks whether oxd knows a resource and method. A denial is the answer to a question without RPT.
+func (g *Guard) probe(ctx context.Context, rt *route) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	access, err := g.client.CheckAccess(ctx, oxd.CheckAccessParams{Path: rt.path, HTTPMethod: rt.method})
+	switch {
+	case errors.Is(err, oxd.ErrResourceNotProtected):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("oxdauth: Protect: looking for resource %q: %w", rt.key(), err)
+	case access.Granted || !validTicket(access.Ticket.Reveal()):
+		return false, fmt.Errorf("oxdauth: Protect: looking for resource %q: oxd gave no ticket", rt.key())
+	}
+	return true, nil
+}
+
+// resources groups by path, with one condition per method: methods in one condition would be one resource at the
+// authorization server.
+func resources(routes []*route) []oxd.Resource {
+	var list []oxd.Resource
+	for _, rt := range routes {
+		i := slices.IndexFunc(list, func(r oxd.Resource) bool { return r.Path == rt.path })
+		if i < 0 {
+			i = len(list)
+			list = append(list, oxd.Resource{Path: rt.path})
+		}
+		list[i].Conditions = append(list[i].Conditions, oxd.Condition{
+			HTTPMethods: []string{rt.method}, Scopes: sorted(rt.scopes), TicketScopes: sorted(rt.ticketScopes),
+		})
+	}
+	return list
+}

@@ -1,0 +1,211 @@
+package oxdauth_test
+
+// Declaring and protecting: what is registered, how often, and what is refused.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/oxdauth"
+	"example.com/oxdauth/oxd"
+	"example.com/oxdauth/oxdtest"
+)
+
+func TestUMA411_09_not_protected_is_503_and_not_ready(t *testing.T) {
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport})
+		before := a.srv.CallCount("uma_rs_protect")
+		a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) {
+			return nil, oxdtest.Errorf("invalid_request", "Resource is not protected with path: /photos/{id} and httpMethod: GET.")
+		})
+		res := a.ask("GET", "/photos/1", "x")
+		assert.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+		assert.Equal(t, umaWarning, res.Header.Get("Warning"))
+		assert.ErrorContains(t, a.guard.Ready(), "GET /photos/{id}")
+		assert.Equal(t, before, a.srv.CallCount("uma_rs_protect"))
+		assert.Zero(t, a.runs.Load())
+		assert.Contains(t, a.log.String(), `"level":"ERROR"`)
+	})
+}
+
+func TestUMA411_09_before_Protect_nothing_is_served(t *testing.T) {
+	t.Parallel()
+	a := newGuardApp(t, guardSetup{unprotected: true})
+	require.Error(t, a.guard.Ready())
+	assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "x").StatusCode)
+	assert.Empty(t, a.srv.Calls())
+	require.NoError(t, a.guard.Protect(t.Context()))
+	assert.Equal(t, http.StatusUnauthorized, a.ask("GET", "/photos/1", "x").StatusCode)
+}
+
+func TestUMA411_10_protecting_again_registers_nothing(t *testing.T) {
+	overBoth(t, func(t *testing.T, transport string) {
+		dir := t.TempDir()
+		a := newGuardApp(t, guardSetup{
+			transport: transport, options: []oxdauth.GuardOption{oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json"))},
+			site: func(s *oxd.Site) { s.File = filepath.Join(dir, "site.json") },
+		})
+		require.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
+		checks := len(a.checks())
+		require.NoError(t, a.guard.Protect(t.Context()))
+
+		declare := func(scopes oxdauth.Scopes, more bool) error {
+			g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json")))
+			require.NoError(t, err)
+			mux := http.NewServeMux()
+			g.Handle(mux, "GET /photos/{id}", http.NotFoundHandler(), scopes, oxdauth.TicketScopes("view"))
+			g.Handle(mux, "PUT /photos/{id}", http.NotFoundHandler(), oxdauth.AnyOf("edit"))
+			g.Handle(mux, "GET /admin", http.NotFoundHandler(), oxdauth.AnyOf("admin"))
+			g.Handle(mux, "GET /files/{rest...}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
+			g.Handle(mux, "GET /slashes/{rest...}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
+			if more {
+				g.Handle(mux, "GET /any/{id}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
+			}
+			return g.Protect(t.Context())
+		}
+		require.NoError(t, declare(oxdauth.AnyOf("all", "view"), true), "the same, after a restart")
+		assert.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
+		assert.Len(t, a.checks(), checks, "and no ticket is spent on it")
+		require.ErrorContains(t, declare(oxdauth.AnyOf("view"), true), "other scopes")
+		require.ErrorContains(t, declare(oxdauth.AnyOf("all", "view"), false), "not declared any more")
+		assert.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
+	})
+}
+
+func TestGuardWithoutAFileAsksWhatIsProtected(t *testing.T) {
+	t.Parallel()
+	a := newGuardApp(t, guardSetup{})
+	g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithGuardLogger(a.log.logger()))
+	require.NoError(t, err)
+	g.Require("/admin", "GET", oxdauth.AnyOf("admin"))
+	g.Require("/new", "GET", oxdauth.AnyOf("admin"))
+	require.NoError(t, g.Protect(t.Context()))
+	require.Equal(t, 2, a.srv.CallCount("uma_rs_protect"))
+	calls := a.srv.Calls()
+	for _, call := range calls {
+		if call.Command == "uma_rs_protect" {
+			last := string(call.Params)
+			if strings.Contains(last, "/new") {
+				assert.NotContains(t, last, "/admin", "only the new one is registered")
+			}
+		}
+	}
+	assert.Contains(t, a.log.String(), "its scopes cannot be verified")
+}
+
+func TestGuardDeclarationProblemsAreReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	a := newGuardApp(t, guardSetup{unprotected: true, declare: func(a *guardApp, mux *http.ServeMux) {
+		g := a.guard
+		g.Handle(mux, "/no-method", a.whoami(), oxdauth.AnyOf("view"))
+		g.Handle(mux, "GET /no-scopes", a.whoami(), nil)
+		g.Require("no-slash", "GET", oxdauth.AnyOf("view"))
+		g.Require("/query?x", "GET", oxdauth.AnyOf("view"))
+		g.Require("/lower", "get", oxdauth.AnyOf("view"))
+		g.Require("/blank", "GET", oxdauth.AnyOf("a b"))
+		g.Require("/tickets", "GET", oxdauth.AnyOf("view"), oxdauth.TicketScopes("edit"))
+		g.Require("/head", "HEAD", oxdauth.AnyOf("view"))
+		g.Require("/twice", "GET", oxdauth.AnyOf("view"))
+		g.Require("/twice", "GET", oxdauth.AnyOf("view"))
+		g.Require("/shared", "GET", oxdauth.AnyOf("view"), oxdauth.Shared())
+		g.Require("/shared", "GET", oxdauth.AnyOf("edit"), oxdauth.Shared())
+	}})
+	err := a.guard.Protect(t.Context())
+	for _, problem := range []string{
+		" /no-method", "/no-scopes", "no-slash", "/query?x", "get /lower", "/blank", `ticket scope \"edit\"`, "HEAD /head", "declared twice", "different scopes",
+	} {
+		assert.ErrorContains(t, err, strings.ReplaceAll(problem, `\"`, `"`))
+	}
+	assert.Empty(t, a.srv.Calls(), "oxd was not asked")
+	assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/no-method", "x").StatusCode)
+	assert.Zero(t, a.runs.Load())
+}
+
+func TestGuardRefusesBadArguments(t *testing.T) {
+	t.Parallel()
+	_, err := oxdauth.NewGuard(nil, "a\nb", oxdauth.WithGrantCache(1, 2*time.Minute), oxdauth.WithTicketLimit(0, 1), oxdauth.WithCheckTimeout(0),
+		oxdauth.WithConcurrency(0), oxdauth.WithUnavailableStatus(200), oxdauth.WithAuthorizationServer("op"), oxdauth.WithSessions(nil, "/x"))
+	for _, part := range []string{"nil client", "realm", "WithGrantCache", "WithTicketLimit", "WithCheckTimeout", "WithConcurrency", "WithUnavailableStatus", "authorization server", "WithSessions"} {
+		assert.ErrorContains(t, err, part)
+	}
+	require.False(t, errors.Is(err, oxd.ErrUnavailable))
+}
+
+func TestGuardProtectsInPartsAndGoesOnAfterAFault(t *testing.T) {
+	t.Parallel()
+	const n = 40
+	path := func(i int) string { return fmt.Sprintf("/%03d/%s", i, strings.Repeat("x", 300)) }
+	a := newGuardApp(t, guardSetup{unprotected: true, declare: func(a *guardApp, _ *http.ServeMux) {
+		for i := range n {
+			a.guard.Require(path(i), "GET", oxdauth.AnyOf("view"))
+		}
+	}})
+	a.srv.Inject("uma_rs_protect", oxdtest.Fault{Kind: oxdtest.FaultInternalError, Times: 1})
+	require.Error(t, a.guard.Protect(t.Context()))
+	require.Error(t, a.guard.Ready())
+	require.NoError(t, a.guard.Protect(t.Context()))
+	require.NoError(t, a.guard.Ready())
+	require.NoError(t, a.guard.Protect(t.Context()))
+	seen := map[string]int{}
+	for _, call := range a.srv.Calls() {
+		if call.Command == "uma_rs_protect" && call.Error == "" {
+			for i := range n {
+				seen[path(i)] += strings.Count(string(call.Params), path(i))
+			}
+		}
+	}
+	for i := range n {
+		assert.LessOrEqual(t, seen[path(i)], 2, "once in a command that failed, once in one that did not")
+		assert.NotZero(t, seen[path(i)])
+	}
+	assert.Greater(t, a.srv.CallCount("uma_rs_protect"), 2)
+}
+
+func TestGuardProtectsAgainWhatOxdHasLost(t *testing.T) {
+	t.Parallel()
+	var protected atomic.Bool
+	var commands atomic.Int64
+	s := &scriptedOxd{
+		protect: func() { protected.Store(true); commands.Add(1) },
+		answer: func(_ context.Context, n int64, _ string) (*oxd.Response, error) {
+			if protected.Load() {
+				return denied(n), nil
+			}
+			return &oxd.Response{Status: "error", Data: json.RawMessage(
+				`{"error":"invalid_request","error_description":"Resource is not protected with path: /x and httpMethod: GET."}`)}, nil
+		},
+	}
+	g, h := s.guardAndHandler(t)
+	require.EqualValues(t, 1, commands.Load())
+	require.Equal(t, 401, status(t.Context(), h, "a").Code)
+	protected.Store(false)
+	require.Equal(t, 503, status(t.Context(), h, "a").Code)
+	require.Error(t, g.Ready())
+	require.EqualValues(t, 1, commands.Load(), "never from a request")
+	require.NoError(t, g.Protect(t.Context()))
+	require.EqualValues(t, 2, commands.Load())
+	require.NoError(t, g.Ready())
+	require.Equal(t, 401, status(t.Context(), h, "a").Code)
+}
+
+func TestGuardRefusesAProtectionFileItCannotRead(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "uma.json")
+	require.NoError(t, os.WriteFile(file, []byte(`{"version":2}`), 0o600))
+	a := newGuardApp(t, guardSetup{unprotected: true, options: []oxdauth.GuardOption{oxdauth.WithProtectionFile(file)}})
+	require.ErrorContains(t, a.guard.Protect(t.Context()), "cannot be understood")
+	assert.Zero(t, a.srv.CallCount("uma_rs_protect"))
+	assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "x").StatusCode)
+}
