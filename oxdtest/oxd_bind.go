@@ -176,9 +176,13 @@ func (p *params) date(name string) int64 {
 		}
 		return n
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	p.malformed = p.malformed || err != nil
-	return at.Unix()
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", time.DateOnly} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.Unix()
+		}
+	}
+	p.malformed = true
+	return 0
 }
 
 // umaResourceParam is one element of resources; unlike everywhere else, unknown keys in it are malformed.

@@ -3,6 +3,7 @@ package oxdtest
 // From a command to its answer: lookup, binding, protection, faults, the call log.
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -22,7 +23,6 @@ const (
 type answer struct {
 	body      string
 	latin1    bool // FaultWrongCharset
-	close     bool // the connection ends after the answer
 	cut       bool // the connection ends without an answer
 	malformed bool // the parameters could not be bound; the HTTPS extension reports that in its own way
 }
@@ -42,7 +42,7 @@ func (a answer) frame() ([]byte, bool) {
 // Call is one command oxd was sent.
 type Call struct {
 	Command string          // as the server knows it; empty when there was none
-	OxdID   string          //
+	OxdID   string          // as sent; empty when there was none
 	Params  json.RawMessage // secrets included: for tests only
 	Over    string          // "tcp" or "https"
 	Error   string          // the error code answered; "" for ok or when nothing was answered
@@ -89,22 +89,25 @@ func (s *Server) Handle(command string, f func(params json.RawMessage) (data any
 	s.scripts.Store(command, f)
 }
 
-// dispatch runs one command. Over HTTPS command comes from the path and body is the parameters alone. Closing ended lets go
-// what a fault holds up.
-func (s *Server) dispatch(over transport, command, body string, ended <-chan struct{}) answer {
+// dispatch runs one command. Over HTTPS command comes from the path and body is the parameters alone. The end of ctx is that
+// of the server.
+func (s *Server) dispatch(ctx context.Context, over transport, command, body string) answer {
 	e := envelope{command: command, params: params{raw: json.RawMessage(body)}}
 	if over == overTCP {
 		var ok bool
 		if e, ok = parseEnvelope(body); !ok {
 			s.log.add(Call{Over: string(over), Error: "internal_error"})
-			return answer{body: internalError, close: true}
+			return answer{body: internalError}
 		}
 	}
 	call := Call{Command: e.command, Params: e.params.raw, Over: string(over)}
+	if e.params.object() {
+		call.OxdID = (&params{fields: e.params.fields}).str("oxd_id")
+	}
 	fault := s.faults.next(e.command)
-	a, done := fault.before(ended)
+	a, done := fault.before(ctx, &call)
 	if !done {
-		a = s.run(&call, e)
+		a = s.run(ctx, &call, e)
 		a = fault.after(a)
 	}
 	s.log.add(call)
@@ -112,7 +115,7 @@ func (s *Server) dispatch(over transport, command, body string, ended <-chan str
 }
 
 // run finds and executes the command.
-func (s *Server) run(call *Call, e envelope) answer {
+func (s *Server) run(ctx context.Context, call *Call, e envelope) answer {
 	var data any
 	var err error
 	run, known := commands[e.command]
@@ -120,14 +123,12 @@ func (s *Server) run(call *Call, e envelope) answer {
 	switch {
 	case !known && !scripted:
 		err = errUnsupported
-	case !e.params.object():
+	case e.params.fields == nil:
 		err = errMalformed
 	case scripted:
-		call.OxdID = (&params{fields: e.params.fields}).str("oxd_id")
 		data, err = script.(func(json.RawMessage) (any, error))(e.params.raw)
 	default:
-		call.OxdID = (&params{fields: e.params.fields}).str("oxd_id")
-		data, err = run(&execution{engine: s.engine, params: &e.params})
+		data, err = run(&execution{ctx: ctx, engine: s.engine, params: &e.params})
 	}
 	if err == nil && data == nil {
 		err = errors.New("no data")
@@ -141,11 +142,15 @@ func (s *Server) run(call *Call, e envelope) answer {
 	var coded *commandError
 	if !errors.As(err, &coded) {
 		call.Error = "internal_error"
-		return answer{body: internalError, close: true}
+		return answer{body: internalError}
 	}
 	call.Error = coded.code
 	return answer{body: errorBody(coded), malformed: errors.Is(err, errMalformed)}
 }
+
+// Overlaps counts how often something arrived on a connection to the socket while the command before it had no answer yet.
+// oxd loses such commands or answers them out of step, depending on timing; a correct client lets none overlap.
+func (s *Server) Overlaps() int { return int(s.overlaps.Load()) }
 
 // FaultKind says what goes wrong.
 type FaultKind int
@@ -233,7 +238,7 @@ type faultInUse struct {
 }
 
 // before applies what happens instead of the command.
-func (f *faultInUse) before(ended <-chan struct{}) (a answer, done bool) {
+func (f *faultInUse) before(ctx context.Context, call *Call) (a answer, done bool) {
 	if f == nil {
 		return answer{}, false
 	}
@@ -244,20 +249,22 @@ func (f *faultInUse) before(ended <-chan struct{}) (a answer, done bool) {
 		select {
 		case <-timer.C:
 		case <-f.cleared:
-		case <-ended:
+		case <-ctx.Done():
 		}
 		return answer{}, false
 	case FaultHang:
 		select {
 		case <-f.cleared:
-		case <-ended:
+		case <-ctx.Done():
 		}
 		return answer{cut: true}, true
 	case FaultDropBefore:
 		return answer{cut: true}, true
 	case FaultInternalError:
-		return answer{body: internalError, close: true}, true
+		call.Error = "internal_error"
+		return answer{body: internalError}, true
 	case FaultError:
+		call.Error = f.Body
 		return answer{body: errorBody(&commandError{code: f.Body, description: "Injected."})}, true
 	}
 	return answer{}, false

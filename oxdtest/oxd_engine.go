@@ -3,6 +3,7 @@ package oxdtest
 // What oxd knows: sites, states, nonces; and the checks in front of every command.
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base32"
@@ -16,10 +17,11 @@ import (
 // rpSite is a registered site, as oxd stores it.
 type rpSite struct {
 	oxdID, opHost, discoveryPath string
-	redirectURI                  string
+	redirectURI, postLogout      string
 	scope, acrValues             []string
 	client                       rpClient
-	setup                        rpClient // whose tokens may use this site; empty for a site from plain register_site
+	setupID                      string   // the client whose tokens may use this site; empty for one from plain register_site
+	introspector                 rpClient // whose protection API token those are checked with
 	resources                    []umaRow // in the order they were protected
 
 	idToken string // the last one of anybody who logged in
@@ -58,19 +60,21 @@ func newEngine(cfg *Config, pool *x509.CertPool) *engine {
 	return &engine{cfg: cfg, op: newOPAccess(pool), sites: map[string]*rpSite{}, states: map[string]time.Time{}, nonces: map[string]time.Time{}}
 }
 
-// forgetLogins is what a restart does to them.
-func (e *engine) forgetLogins() {
+// forget is what a restart does: sites and their protection API tokens are stored, the rest is not.
+func (e *engine) forget() {
+	e.op.forget()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	clear(e.states)
 	clear(e.nonces)
 }
 
-// newValue makes a state or nonce: 130 random bits in base 32, known for the configured time.
+// newValue makes a state or nonce: a number of 130 random bits in base 32, which has 26 digits or, now and then, fewer. It is
+// known for the configured time.
 func (e *engine) newValue(known map[string]time.Time) string {
 	b := make([]byte, 17)
 	rand.Read(b)
-	value := strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(b))[:26]
+	value := strings.TrimLeft(strings.ToLower(base32.HexEncoding.WithPadding(base32.NoPadding).EncodeToString(b))[:26], "0")
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
@@ -94,6 +98,7 @@ func (e *engine) known(values map[string]time.Time, value string) bool {
 
 // execution is one command being carried out. Errors that are no *commandError become the generic internal error.
 type execution struct {
+	ctx    context.Context // until the server stops
 	engine *engine
 	params *params
 	site   *rpSite
@@ -127,13 +132,13 @@ var commands = map[string]func(*execution) (any, error){
 var errInternal = errors.New("internal error")
 
 // bound is what every command of a site does once it has read its parameters: complain about malformed ones, find the site,
-// check the protection token.
-func (x *execution) bound(protected bool) error {
+// check the protection token. own are the command's own checks, which come before the site is looked up.
+func (x *execution) bound(protected bool, own ...error) error {
 	oxdID, token := x.params.str("oxd_id"), x.params.str("protection_access_token")
 	if x.params.malformed {
 		return errMalformed
 	}
-	if strings.TrimSpace(oxdID) == "" {
+	if oxdID == "" {
 		return errNoOxdID
 	}
 	if protected {
@@ -141,15 +146,14 @@ func (x *execution) bound(protected bool) error {
 			return err
 		}
 	}
-	site, err := x.find(oxdID)
-	if err != nil {
-		return err
+	for _, err := range own {
+		if err != nil {
+			return err
+		}
 	}
-	if strings.TrimSpace(site.opHost) == "" {
-		return errNoOPHost
-	}
-	x.site = site
-	return nil
+	var err error
+	x.site, err = x.find(oxdID)
+	return err
 }
 
 // find gives the site itself: its mutable fields are read and written under the engine's lock.
@@ -178,11 +182,14 @@ func (x *execution) checkProtection(oxdID, token string) error {
 	if err != nil {
 		return err
 	}
-	if site.setup.id == "" {
+	x.engine.mu.Lock()
+	setupID, introspector := site.setupID, site.introspector
+	x.engine.mu.Unlock()
+	if setupID == "" {
 		return errNoSetupClient
 	}
-	owner, err := x.introspectClientToken(site, site.setup, token)
-	if err == nil && owner != site.setup.id {
+	owner, err := x.introspectClientToken(site, introspector, token)
+	if err == nil && owner != setupID {
 		err = errForeignToken
 	}
 	return err
@@ -190,11 +197,15 @@ func (x *execution) checkProtection(oxdID, token string) error {
 
 // introspectClientToken gives the client a token was issued to.
 func (x *execution) introspectClientToken(site *rpSite, as rpClient, token string) (owner string, err error) {
+	m, err := x.engine.op.connect(x.ctx, site.opHost, site.discoveryPath)
+	if err != nil {
+		return "", err
+	}
 	protection, err := x.pat(site, as)
 	if err != nil {
 		return "", err
 	}
-	answer, err := x.engine.op.introspect(site, protection, token)
+	answer, err := x.engine.op.introspect(x.ctx, m.Introspection, protection, token)
 	if err != nil {
 		return "", err
 	}
@@ -212,11 +223,15 @@ func (x *execution) pat(site *rpSite, client rpClient) (string, error) {
 	if time.Now().Before(cached.expires) {
 		return cached.token, nil
 	}
-	answer, err := x.engine.op.token(site, client, map[string]string{"grant_type": "client_credentials", "scope": "uma_protection openid"})
+	m, err := x.engine.op.connect(x.ctx, site.opHost, site.discoveryPath)
 	if err != nil {
 		return "", err
 	}
-	if !slices.Contains(strings.Fields(answer.Scope), "uma_protection") || answer.ExpiresIn == nil {
+	answer, err := x.engine.op.token(x.ctx, m.Token, client, map[string]string{"grant_type": "client_credentials", "scope": "uma_protection openid"})
+	if err != nil {
+		return "", err
+	}
+	if !slices.Contains(strings.Fields(answer.Scope), "uma_protection") || answer.AccessToken == "" || answer.ExpiresIn == nil {
 		return "", errInternal
 	}
 	x.engine.mu.Lock()
@@ -237,4 +252,9 @@ func (x *execution) licenseStatus() (any, error) {
 	}{Valid: true}, nil
 }
 
-func (x *execution) passwordLogin() (any, error) { return nil, errInternal }
+func (x *execution) passwordLogin() (any, error) {
+	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	return nil, errInternal
+}

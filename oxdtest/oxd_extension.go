@@ -3,12 +3,14 @@ package oxdtest
 // The HTTPS extension: REST paths in front of the commands, with its statuses and texts.
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -27,40 +29,47 @@ var extensionPaths = map[string]struct {
 	"/uma-rp-get-rpt": {"uma_rp_get_rpt", true}, "/uma-rp-get-claims-gathering-url": {"uma_rp_get_claims_gathering_url", true},
 }
 
-// extension is the handler of the HTTPS extension until ended is closed.
-func (s *Server) extension(ended <-chan struct{}) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		extensionError(w, http.StatusNotFound, "HTTP 404 Not Found")
+// extension is the handler of the HTTPS extension until ctx ends. It takes paths as they are, where a ServeMux would redirect
+// some.
+func (s *Server) extension(ctx context.Context) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		to, known := extensionPaths[r.URL.Path]
+		health := r.URL.Path == "/health-check"
+		mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		switch {
+		case !known && !health:
+			extensionError(w, http.StatusNotFound, "HTTP 404 Not Found")
+		case health && r.Method != http.MethodGet && r.Method != http.MethodHead, known && r.Method != http.MethodPost:
+			extensionError(w, http.StatusMethodNotAllowed, "HTTP 405 Method Not Allowed")
+		case known && mediaType != "application/json":
+			extensionError(w, http.StatusUnsupportedMediaType, "HTTP 415 Unsupported Media Type")
+		case !acceptsJSON(r.Header.Values("Accept")):
+			extensionError(w, http.StatusNotAcceptable, "HTTP 406 Not Acceptable")
+		case health:
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, "running") // which is no JSON
+		default:
+			s.serveExtension(ctx, w, r, to.command, to.authorized)
+		}
 	})
-	mux.HandleFunc("GET /health-check", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, "running") // which is no JSON
-	})
-	for path, to := range extensionPaths {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { s.serveExtension(w, r, to.command, to.authorized, ended) })
-	}
-	return mux
 }
 
-func (s *Server) serveExtension(w http.ResponseWriter, r *http.Request, command string, authorized bool, ended <-chan struct{}) {
-	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	accept := r.Header.Get("Accept")
-	switch {
-	case r.Method != http.MethodPost:
-		extensionError(w, http.StatusMethodNotAllowed, "HTTP 405 Method Not Allowed")
-		return
-	case mediaType != "application/json":
-		extensionError(w, http.StatusUnsupportedMediaType, "HTTP 415 Unsupported Media Type")
-		return
-	case accept != "" && !strings.Contains(accept, "*/*") && !strings.Contains(accept, "application/"):
-		extensionError(w, http.StatusNotAcceptable, "HTTP 406 Not Acceptable")
-		return
+// acceptsJSON reads Accept (RFC 9110 section 12.5.1), without its preferences; none accepts everything.
+func acceptsJSON(header []string) bool {
+	for accepted := range strings.SplitSeq(strings.Join(header, ","), ",") {
+		mediaType, _, _ := mime.ParseMediaType(accepted)
+		if slices.Contains([]string{"*/*", "application/*", "application/json"}, mediaType) {
+			return true
+		}
 	}
+	return len(header) == 0
+}
+
+func (s *Server) serveExtension(ctx context.Context, w http.ResponseWriter, r *http.Request, command string, authorized bool) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
 	var fields map[string]json.RawMessage
-	// The body is read before the header is looked at.
-	if err != nil || json.Unmarshal([]byte(markSurrogates(string(body))), &fields) != nil || fields == nil {
+	// The body is read before the header is looked at. What follows the object is ignored.
+	if err != nil || json.NewDecoder(strings.NewReader(markSurrogates(string(body)))).Decode(&fields) != nil || fields == nil {
 		extensionFailure(w)
 		return
 	}
@@ -77,7 +86,7 @@ func (s *Server) serveExtension(w http.ResponseWriter, r *http.Request, command 
 		extensionFailure(w)
 		return
 	}
-	a := s.dispatch(overHTTPS, command, text, ended)
+	a := s.dispatch(ctx, overHTTPS, command, text)
 	out, fits := a.frame()
 	switch {
 	case a.malformed:

@@ -2,6 +2,7 @@ package oxdtest
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func FuzzRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		units, _ := (&charReader{conn: bytes.NewReader(b)}).read(nil)
-		body, state := cutFrame(units)
+		body, _, state := cutFrame(units)
 		if state != frameWhole {
 			return
 		}
@@ -30,6 +31,9 @@ func FuzzRequest(f *testing.F) {
 		e.params.resources()
 		e.params.dict("custom_parameters")
 		text := marshal(e.params.fields)
+		if !json.Valid([]byte(text)) {
+			t.Fatalf("%q became %q, which is no JSON", body, text)
+		}
 		out, ok := frame(text)
 		if !ok {
 			return

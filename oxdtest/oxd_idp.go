@@ -3,6 +3,7 @@ package oxdtest
 // oxd as a client of the provider: discovery, registration, tokens, introspection, over HTTP.
 
 import (
+	"context"
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
@@ -25,6 +26,7 @@ type opAccess struct {
 	mu       sync.Mutex // guards what follows
 	metadata map[string]*opMetadata
 	uma      map[string]*opMetadata
+	umaAsIs  map[string]*opMetadata
 	keys     map[string]keySet
 }
 
@@ -57,13 +59,13 @@ func newOPAccess(pool *x509.CertPool) *opAccess {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Timeout:       20 * time.Second,
 		},
-		metadata: map[string]*opMetadata{}, uma: map[string]*opMetadata{}, keys: map[string]keySet{},
+		metadata: map[string]*opMetadata{}, uma: map[string]*opMetadata{}, umaAsIs: map[string]*opMetadata{}, keys: map[string]keySet{},
 	}
 }
 
 // do sends a request and gives status and bounded body.
-func (o *opAccess) do(method, target, contentType, body string, authorize func(*http.Request)) (int, []byte, error) {
-	req, err := http.NewRequest(method, target, strings.NewReader(body))
+func (o *opAccess) do(ctx context.Context, method, target, contentType, body string, authorize func(*http.Request)) (int, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -88,14 +90,14 @@ func bearer(token string) func(*http.Request) {
 }
 
 // discover fetches a document once and keeps it for ever under the host alone, as oxd does.
-func (o *opAccess) discover(cache map[string]*opMetadata, host, target string) (*opMetadata, error) {
+func (o *opAccess) discover(ctx context.Context, cache map[string]*opMetadata, host, target string) (*opMetadata, error) {
 	o.mu.Lock()
 	found := cache[host]
 	o.mu.Unlock()
 	if found != nil {
 		return found, nil
 	}
-	status, body, err := o.do(http.MethodGet, target, "", "", nil)
+	status, body, err := o.do(ctx, http.MethodGet, target, "", "", nil)
 	var m opMetadata
 	if err != nil || status != http.StatusOK || json.Unmarshal(body, &m) != nil || m.Issuer == "" {
 		return nil, errInternal
@@ -106,26 +108,48 @@ func (o *opAccess) discover(cache map[string]*opMetadata, host, target string) (
 	return &m, nil
 }
 
-// connect gives the OpenID Connect metadata: https:// is added to a bare host, one final slash removed.
-func (o *opAccess) connect(opHost, path string) (*opMetadata, error) {
-	base := opHost
-	if !strings.Contains(base, "://") {
-		base = "https://" + base
+// connect gives the OpenID Connect metadata.
+func (o *opAccess) connect(ctx context.Context, opHost, path string) (*opMetadata, error) {
+	if opHost == "" {
+		return nil, errNoOPHost
 	}
-	m, err := o.discover(o.metadata, opHost, strings.TrimSuffix(base, "/")+path+"/.well-known/openid-configuration")
+	m, err := o.discover(ctx, o.metadata, opHost, baseURL(opHost)+path+"/.well-known/openid-configuration")
 	if err != nil {
 		return nil, errNoDiscovery
 	}
 	return m, nil
 }
 
-// umaMetadata gives the UMA metadata, for which the host is taken as it is.
-func (o *opAccess) umaMetadata(opHost string) (*opMetadata, error) {
-	m, err := o.discover(o.uma, opHost, opHost+"/.well-known/uma2-configuration")
+// baseURL adds https:// to a bare host and removes one final slash.
+func baseURL(opHost string) string {
+	if !strings.HasPrefix(opHost, "http") {
+		opHost = "https://" + opHost
+	}
+	return strings.TrimSuffix(opHost, "/")
+}
+
+// umaMetadata gives the UMA metadata, for everything but protecting resources and registering tickets.
+func (o *opAccess) umaMetadata(ctx context.Context, opHost, path string) (*opMetadata, error) {
+	m, err := o.discover(ctx, o.uma, opHost, baseURL(opHost)+path+"/.well-known/uma2-configuration")
 	if err != nil {
 		return nil, errNoUMA
 	}
 	return m, nil
+}
+
+// umaMetadataAsIs is what those two use: they take the host as it was registered and know no discovery path.
+func (o *opAccess) umaMetadataAsIs(ctx context.Context, opHost string) (*opMetadata, error) {
+	return o.discover(ctx, o.umaAsIs, opHost, opHost+"/.well-known/uma2-configuration")
+}
+
+// forget empties the caches, as a restart does.
+func (o *opAccess) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	clear(o.metadata)
+	clear(o.uma)
+	clear(o.umaAsIs)
+	clear(o.keys)
 }
 
 // registered is the provider's answer to a registration.
@@ -138,13 +162,13 @@ type registered struct {
 	SecretExpiresAt int64  `json:"client_secret_expires_at"`
 }
 
-func (o *opAccess) register(m *opMetadata, metadata map[string]any) (rpClient, error) {
+func (o *opAccess) register(ctx context.Context, m *opMetadata, metadata map[string]any) (rpClient, error) {
 	if m.Registration == "" {
 		return rpClient{}, errNoResources // the code oxd 3.1.1 gives here
 	}
-	status, body, err := o.do(http.MethodPost, m.Registration, "application/json", marshal(metadata), nil)
+	status, body, err := o.do(ctx, http.MethodPost, m.Registration, "application/json", marshal(metadata), nil)
 	var answer registered
-	if err != nil || status/100 != 2 || json.Unmarshal(body, &answer) != nil || answer.ClientID == "" {
+	if err != nil || status/100 != 2 || json.Unmarshal(body, &answer) != nil || answer.ClientID == "" || answer.ClientSecret == "" {
 		return rpClient{}, errInternal
 	}
 	return rpClient{answer.ClientID, answer.ClientSecret, answer.URI, answer.Token, answer.IssuedAt, answer.SecretExpiresAt}, nil
@@ -170,12 +194,8 @@ type opFailure struct {
 
 func (e *opFailure) Error() string { return fmt.Sprintf("provider: status %d", e.status) }
 
-// token calls the token endpoint with HTTP Basic.
-func (o *opAccess) token(site *rpSite, client rpClient, form map[string]string) (*tokenAnswer, error) {
-	m, err := o.connect(site.opHost, site.discoveryPath)
-	if err != nil {
-		return nil, err
-	}
+// token calls a token endpoint with HTTP Basic.
+func (o *opAccess) token(ctx context.Context, endpoint string, client rpClient, form map[string]string) (*tokenAnswer, error) {
 	values := url.Values{}
 	for name, value := range form {
 		if name == "scope" {
@@ -185,7 +205,7 @@ func (o *opAccess) token(site *rpSite, client rpClient, form map[string]string) 
 			values.Set(name, value)
 		}
 	}
-	status, body, err := o.do(http.MethodPost, m.Token, "application/x-www-form-urlencoded", values.Encode(), func(r *http.Request) {
+	status, body, err := o.do(ctx, http.MethodPost, endpoint, "application/x-www-form-urlencoded", values.Encode(), func(r *http.Request) {
 		r.SetBasicAuth(client.id, client.secret)
 	})
 	if err != nil {
@@ -208,13 +228,9 @@ type introspection struct {
 	} `json:"permissions"`
 }
 
-func (o *opAccess) introspect(site *rpSite, protection, token string) (*introspection, error) {
-	m, err := o.umaMetadata(site.opHost)
-	if err != nil {
-		return nil, err
-	}
+func (o *opAccess) introspect(ctx context.Context, endpoint, protection, token string) (*introspection, error) {
 	form := url.Values{"token": {token}}.Encode()
-	status, body, err := o.do(http.MethodPost, m.Introspection, "application/x-www-form-urlencoded", form, bearer(protection))
+	status, body, err := o.do(ctx, http.MethodPost, endpoint, "application/x-www-form-urlencoded", form, bearer(protection))
 	if err != nil {
 		return nil, err
 	}
@@ -226,12 +242,12 @@ func (o *opAccess) introspect(site *rpSite, protection, token string) (*introspe
 }
 
 // key gives a signing key of the provider, cached for an hour; again fetches once more.
-func (o *opAccess) key(jwksURI, kid string, again bool) (*rsa.PublicKey, error) {
+func (o *opAccess) key(ctx context.Context, jwksURI, kid string, again bool) (*rsa.PublicKey, error) {
 	o.mu.Lock()
 	set, ok := o.keys[jwksURI]
 	o.mu.Unlock()
 	if !ok || again || time.Since(set.fetched) > time.Hour {
-		status, body, err := o.do(http.MethodGet, jwksURI, "", "", nil)
+		status, body, err := o.do(ctx, http.MethodGet, jwksURI, "", "", nil)
 		if err != nil || status != http.StatusOK {
 			return nil, errInternal
 		}
@@ -244,7 +260,7 @@ func (o *opAccess) key(jwksURI, kid string, again bool) (*rsa.PublicKey, error) 
 		return key, nil
 	}
 	if !again {
-		return o.key(jwksURI, kid, true)
+		return o.key(ctx, jwksURI, kid, true)
 	}
 	return nil, errInternal
 }

@@ -17,7 +17,7 @@ func (x *execution) authorizationURL() (any, error) {
 	if err := x.bound(true); err != nil {
 		return nil, err
 	}
-	m, err := x.engine.op.connect(x.site.opHost, x.site.discoveryPath)
+	m, err := x.engine.op.connect(x.ctx, x.site.opHost, x.site.discoveryPath)
 	if err != nil {
 		return nil, err
 	}
@@ -57,16 +57,17 @@ func (x *execution) authorizationURL() (any, error) {
 // when everything has gone well; the nonce has to be any live one.
 func (x *execution) tokensByCode() (any, error) {
 	code, state := x.params.str("code"), x.params.str("state")
-	if err := x.bound(true); err != nil {
+	if err := x.bound(true, x.checkCodeAndState(code, state)); err != nil {
 		return nil, err
 	}
-	if err := x.checkCodeAndState(code, state); err != nil {
+	m, err := x.engine.op.connect(x.ctx, x.site.opHost, x.site.discoveryPath)
+	if err != nil {
 		return nil, err
 	}
 	x.engine.mu.Lock()
 	redirectURI := x.site.redirectURI
 	x.engine.mu.Unlock()
-	answer, err := x.engine.op.token(x.site, x.site.client, map[string]string{"grant_type": "authorization_code", "code": code, "redirect_uri": redirectURI})
+	answer, err := x.engine.op.token(x.ctx, m.Token, x.site.client, map[string]string{"grant_type": "authorization_code", "code": code, "redirect_uri": redirectURI})
 	switch {
 	case err != nil:
 		return nil, err
@@ -97,9 +98,9 @@ func (x *execution) tokensByCode() (any, error) {
 
 func (x *execution) checkCodeAndState(code, state string) error {
 	switch {
-	case strings.TrimSpace(code) == "":
+	case code == "":
 		return errNoCode
-	case strings.TrimSpace(state) == "":
+	case state == "":
 		return errNoState
 	case !x.engine.known(x.engine.states, state):
 		return errUnknownState
@@ -113,7 +114,11 @@ func (x *execution) refreshToken() (any, error) {
 	if err := x.bound(false); err != nil {
 		return nil, err
 	}
-	answer, err := x.engine.op.token(x.site, x.site.client, map[string]string{"grant_type": "refresh_token", "refresh_token": token, "scope": withOpenID(scope)})
+	m, err := x.engine.op.connect(x.ctx, x.site.opHost, x.site.discoveryPath)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := x.engine.op.token(x.ctx, m.Token, x.site.client, map[string]string{"grant_type": "refresh_token", "refresh_token": token, "scope": withOpenID(scope)})
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +131,7 @@ func (x *execution) userInfo() (any, error) {
 	if err := x.bound(true); err != nil {
 		return nil, err
 	}
-	m, err := x.engine.op.connect(x.site.opHost, x.site.discoveryPath)
+	m, err := x.engine.op.connect(x.ctx, x.site.opHost, x.site.discoveryPath)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +139,7 @@ func (x *execution) userInfo() (any, error) {
 	if strings.TrimSpace(token) != "" {
 		authorize = bearer(token)
 	}
-	_, body, err := x.engine.op.do(http.MethodGet, m.UserInfo, "", "", authorize)
+	_, body, err := x.engine.op.do(x.ctx, http.MethodGet, m.UserInfo, "", "", authorize)
 	if err != nil {
 		return nil, err
 	}
@@ -179,9 +184,15 @@ func (x *execution) logoutURI() (any, error) {
 	if err := x.bound(true); err != nil {
 		return nil, err
 	}
-	m, err := x.engine.op.connect(x.site.opHost, x.site.discoveryPath)
+	m, err := x.engine.op.connect(x.ctx, x.site.opHost, x.site.discoveryPath)
 	if err != nil {
 		return nil, err
+	}
+	if m.EndSession == "" && strings.HasPrefix(x.site.opHost, "https://accounts.google.com") {
+		if redirect == "" {
+			redirect = x.site.postLogout // here, and only here, the registered one counts
+		}
+		return logoutAnswer{"https://www.google.com/accounts/Logout?continue=https://appengine.google.com/_ah/logout?continue=" + redirect}, nil
 	}
 	if m.EndSession == "" {
 		return nil, errNoEndSession
@@ -204,29 +215,35 @@ func (x *execution) logoutURI() (any, error) {
 	if sessionState != "" {
 		target += "&session_state=" + sessionState
 	}
-	return struct {
-		URI string `json:"uri"`
-	}{target}, nil
+	return logoutAnswer{target}, nil
+}
+
+type logoutAnswer struct {
+	URI string `json:"uri"`
 }
 
 // validate cannot succeed in 3.1.1: its test for the ID token is the wrong way round.
 func (x *execution) validate() (any, error) {
 	code, state, token := x.params.str("code"), x.params.str("state"), x.params.str("id_token")
-	if err := x.bound(true); err != nil {
-		return nil, err
-	}
-	if err := x.checkCodeAndState(code, state); err != nil {
-		return nil, err
-	}
+	x.params.str("access_token")
+	x.params.str("nonce")
+	var given error
 	if token != "" {
-		return nil, errIDTokenGiven
+		given = errIDTokenGiven
+	}
+	if err := x.bound(true, x.checkCodeAndState(code, state), given); err != nil {
+		return nil, err
 	}
 	return nil, errInternal
 }
 
 func (x *execution) idTokenStatus() (any, error) {
 	token := x.params.str("id_token")
+	x.params.str("nonce")
 	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	if _, err := x.engine.op.connect(x.ctx, x.site.opHost, x.site.discoveryPath); err != nil {
 		return nil, err
 	}
 	j, err := parseJWT(token)
@@ -242,21 +259,30 @@ func (x *execution) idTokenStatus() (any, error) {
 	}{active, claimStrings(j.claims), j.number("exp"), j.number("iat")}, nil
 }
 
-// accessTokenStatus compares at_hash and asks nobody; its times are milliseconds.
+// accessTokenStatus compares at_hash and does not ask the provider about the token; its times are milliseconds or null.
 func (x *execution) accessTokenStatus() (any, error) {
 	token, access := x.params.str("id_token"), x.params.str("access_token")
 	if err := x.bound(true); err != nil {
+		return nil, err
+	}
+	if _, err := x.engine.op.connect(x.ctx, x.site.opHost, x.site.discoveryPath); err != nil {
 		return nil, err
 	}
 	j, err := parseJWT(token)
 	if err != nil {
 		return nil, err
 	}
+	millis := func(name string) any {
+		if seconds := j.number(name); seconds != 0 {
+			return seconds * 1000
+		}
+		return nil
+	}
 	return struct {
-		Active    bool  `json:"active"`
-		ExpiresAt int64 `json:"expires_at"`
-		IssuedAt  int64 `json:"issued_at"`
-	}{j.hashes(access), j.number("exp") * 1000, j.number("iat") * 1000}, nil
+		Active    bool `json:"active"`
+		ExpiresAt any  `json:"expires_at"`
+		IssuedAt  any  `json:"issued_at"`
+	}{j.hashes(access), millis("exp"), millis("iat")}, nil
 }
 
 // checkIDToken does what oxd does, in its order. Whatever is wrong with the token itself gets one and the same code.
@@ -280,16 +306,16 @@ func (x *execution) checkIDToken(answer *tokenAnswer) (map[string][]string, erro
 }
 
 func (x *execution) verifyIDToken(j *jwt) error {
-	m, err := x.engine.op.connect(x.site.opHost, x.site.discoveryPath)
+	m, err := x.engine.op.connect(x.ctx, x.site.opHost, x.site.discoveryPath)
 	if err != nil {
 		return err
 	}
 	if !strings.EqualFold(j.text("aud"), x.site.client.id) || j.expired() || j.text("iss") != m.Issuer || !slices.Contains([]string{"RS256", "RS384", "RS512"}, j.alg) {
 		return errInternal
 	}
-	key, err := x.engine.op.key(m.JWKS, j.kid, false)
+	key, err := x.engine.op.key(x.ctx, m.JWKS, j.kid, false)
 	if err == nil && j.verify(key) != nil {
-		key, err = x.engine.op.key(m.JWKS, j.kid, true)
+		key, err = x.engine.op.key(x.ctx, m.JWKS, j.kid, true)
 	}
 	if err != nil {
 		return err

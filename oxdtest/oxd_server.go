@@ -3,6 +3,7 @@ package oxdtest
 // Server: the listeners, starting and stopping, and what a test asks for.
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/oxdauth/oxd"
@@ -43,26 +45,29 @@ type Server struct {
 	// Provider is set by Start.
 	Provider *Provider
 
-	cfg     Config
-	ca      *authority
-	engine  *engine
-	log     callLog
-	faults  faults
-	scripts sync.Map // command -> func(json.RawMessage) (any, error)
+	cfg      Config
+	ca       *authority
+	engine   *engine
+	log      callLog
+	faults   faults
+	scripts  sync.Map // command -> func(json.RawMessage) (any, error)
+	overlaps atomic.Int64
 
-	mu      sync.Mutex // guards what follows
+	life    sync.Mutex // held by Start, Stop, Restart and Close, which wait for others; guards running and closed
 	running *instance
-	always  []*http.Server // Provider and applications, which outlive Stop
-	clients []io.Closer
 	closed  bool
-	wait    sync.WaitGroup
+
+	mu      sync.Mutex   // guards what follows, and is never held while waiting
+	always  []*webServer // Provider and applications, which outlive Stop
+	clients []io.Closer
 }
 
 // instance is oxd between Start or Restart and Stop.
 type instance struct {
 	socket net.Listener
-	https  *http.Server
-	ended  chan struct{}
+	https  *webServer
+	ctx    context.Context
+	end    context.CancelFunc
 
 	mu    sync.Mutex // guards conns
 	conns map[net.Conn]bool
@@ -90,15 +95,22 @@ func (s *Server) Start() {
 		panic("oxdtest: Server started twice")
 	}
 	s.ca = newAuthority()
+	up := false
+	defer func() {
+		if !up { // nothing is left behind by a panic
+			s.Close()
+		}
+	}()
 	scheme := "https://"
 	if s.cfg.InsecureProvider {
 		scheme = "http://"
 	}
 	l := listen(s.cfg.ProviderAddr)
+	s.engine = newEngine(&s.cfg, s.ca.pool)
 	s.Provider = newProvider(providerConfig{users: s.cfg.Users, issuer: scheme + l.Addr().String()})
 	s.serve(l, s.Provider.handler(), !s.cfg.InsecureProvider)
-	s.engine = newEngine(&s.cfg, s.ca.pool)
 	s.Restart()
+	up = true
 }
 
 func listen(addr string) net.Listener {
@@ -112,26 +124,52 @@ func listen(addr string) net.Listener {
 	return l
 }
 
+// webServer is an http.Server whose end can be waited for: its handlers have returned then.
+type webServer struct {
+	http.Server
+	serving sync.WaitGroup
+	inside  sync.RWMutex // held for reading by every handler
+	closed  bool
+}
+
+func newWebServer(l net.Listener, h http.Handler) *webServer {
+	s := &webServer{}
+	s.Server = http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.inside.RLock()
+		defer s.inside.RUnlock()
+		if !s.closed {
+			h.ServeHTTP(w, r)
+		}
+	})}
+	s.serving.Go(func() { _ = s.Serve(l) }) // always ErrServerClosed
+	return s
+}
+
+// end closes all connections, which ends the contexts of the requests, and waits for the handlers.
+func (s *webServer) end() {
+	_ = s.Close()
+	s.serving.Wait()
+	s.inside.Lock()
+	defer s.inside.Unlock()
+	s.closed = true
+}
+
 // serve runs what outlives Stop.
 func (s *Server) serve(l net.Listener, h http.Handler, secure bool) {
 	if secure {
 		l = tls.NewListener(l, s.ca.serverConfig())
 	}
-	server := newHTTPServer(h)
+	server := newWebServer(l, h)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.always = append(s.always, server)
-	s.wait.Go(func() { _ = server.Serve(l) }) // always ErrServerClosed
 }
 
-func newHTTPServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(io.Discard, "", 0)}
-}
-
-// Stop kills oxd, socket and HTTPS extension, with whatever is in progress. The Provider and applications go on.
+// Stop kills oxd, socket and HTTPS extension, with whatever is in progress, and waits for the end of it. The Provider and
+// applications go on. It must not be called from a function given to Handle, which it would wait for.
 func (s *Server) Stop() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.life.Lock()
+	defer s.life.Unlock()
 	s.stopLocked()
 }
 
@@ -139,39 +177,46 @@ func (s *Server) stopLocked() {
 	if s.running == nil {
 		return
 	}
-	close(s.running.ended)
+	s.running.end()
 	_ = s.running.socket.Close()
-	_ = s.running.https.Close()
 	s.running.mu.Lock()
 	for conn := range s.running.conns {
 		_ = conn.Close()
 	}
 	s.running.mu.Unlock()
+	s.running.https.end()
 	s.running.wait.Wait()
 	s.running = nil
 }
 
 // Restart brings oxd back on its addresses: sites are kept, states and nonces forgotten.
 func (s *Server) Restart() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.life.Lock()
+	defer s.life.Unlock()
 	if s.closed {
 		panic("oxdtest: Restart after Close")
 	}
 	s.stopLocked()
-	s.engine.forgetLogins()
+	s.engine.forget()
 	addr, httpsAddr := s.Addr, strings.TrimPrefix(s.URL, "https://")
 	if addr == "" {
 		addr, httpsAddr = s.cfg.Addr, s.cfg.HTTPSAddr
 	}
-	i := &instance{socket: listen(addr), ended: make(chan struct{}), conns: map[net.Conn]bool{}}
 	web := listen(httpsAddr)
+	up := false
+	defer func() {
+		if !up {
+			_ = web.Close()
+		}
+	}()
+	i := &instance{socket: listen(addr), conns: map[net.Conn]bool{}}
+	i.ctx, i.end = context.WithCancel(context.Background())
+	up = true
 	if s.Addr == "" { // written once: others may be reading them
 		s.Addr, s.URL = i.socket.Addr().String(), "https://"+web.Addr().String()
 	}
-	i.https = newHTTPServer(s.extension(i.ended))
+	i.https = newWebServer(tls.NewListener(web, s.ca.serverConfig()), s.extension(i.ctx))
 	s.running = i
-	i.wait.Go(func() { _ = i.https.Serve(tls.NewListener(web, s.ca.serverConfig())) })
 	i.wait.Go(func() { s.accept(i) })
 }
 
@@ -185,36 +230,38 @@ func (s *Server) accept(i *instance) {
 		i.conns[conn] = true
 		i.mu.Unlock()
 		i.wait.Go(func() {
-			s.serveSocket(conn, i.ended)
+			s.serveSocket(i.ctx, conn)
 			i.mu.Lock()
 			delete(i.conns, conn)
 			i.mu.Unlock()
 		})
 		select {
-		case <-i.ended: // Stop has gone through conns before this one was there
+		case <-i.ctx.Done(): // Stop has gone through conns before this one was there
 			_ = conn.Close()
 		default:
 		}
 	}
 }
 
-// Close ends everything and waits for it.
+// Close ends everything and waits for it, for the handlers of applications as well.
 func (s *Server) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.life.Lock()
+	defer s.life.Unlock()
 	if s.closed || s.Provider == nil {
 		s.closed = true
 		return
 	}
 	s.closed = true
 	s.stopLocked()
-	for _, server := range s.always {
-		_ = server.Close()
+	s.mu.Lock()
+	servers, clients := s.always, s.clients
+	s.mu.Unlock()
+	for _, server := range servers {
+		server.end()
 	}
-	for _, c := range s.clients {
+	for _, c := range clients {
 		_ = c.Close()
 	}
-	s.wait.Wait()
 	s.engine.op.http.CloseIdleConnections()
 }
 

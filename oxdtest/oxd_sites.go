@@ -39,9 +39,9 @@ func (p *params) readRegistration() registration {
 func (r *registration) check() error {
 	u, err := url.Parse(r.redirectURI)
 	switch {
-	case strings.TrimSpace(r.opHost) == "":
+	case r.opHost == "":
 		return errNoOPHost
-	case strings.TrimSpace(r.redirectURI) == "" || err != nil || !slices.Contains([]string{"http", "https", "ftp", "file", "jar", "mailto"}, u.Scheme):
+	case err != nil || !slices.Contains([]string{"http", "https", "ftp", "file", "jar", "mailto"}, u.Scheme):
 		return errNoRedirectURI
 	}
 	if len(r.scope) == 0 {
@@ -53,7 +53,21 @@ func (r *registration) check() error {
 	return nil
 }
 
-var knownGrants = []string{"authorization_code", "implicit", "password", "client_credentials", "refresh_token", umaGrantTicket}
+var (
+	knownGrants        = []string{"authorization_code", "implicit", "password", "client_credentials", "refresh_token", umaGrantTicket}
+	knownResponseTypes = []string{"code", "token", "id_token"}
+)
+
+// orNull is what the real one's request has: null for anything it does not know, several response types in one among them.
+func orNull(values, known []string) []any {
+	out := make([]any, len(values))
+	for i, value := range values {
+		if slices.Contains(known, value) {
+			out[i] = value
+		}
+	}
+	return out
+}
 
 // metadata is what is sent to the provider (RFC 7591 section 2).
 func (r *registration) metadata(oxdID string, grants []string) map[string]any {
@@ -65,23 +79,18 @@ func (r *registration) metadata(oxdID string, grants []string) map[string]any {
 		}
 	}
 	slices.Sort(redirects)
-	nullable := make([]any, len(grants))
-	for i, grant := range grants {
-		if slices.Contains(knownGrants, grant) { // anything else becomes null in the real one's request
-			nullable[i] = grant
-		}
-	}
 	name := r.clientName
 	if name == "" {
 		name = "oxD client for site: " + oxdID
 	}
 	m := map[string]any{
-		"application_type": "web", "redirect_uris": slices.Compact(redirects), "response_types": r.responseTypes, "grant_types": nullable,
-		"scope": strings.Join(r.scope, " "), "client_name": name,
+		"application_type": "web", "redirect_uris": slices.Compact(redirects), "response_types": orNull(r.responseTypes, knownResponseTypes),
+		"grant_types": orNull(grants, knownGrants),
+		"scope":       strings.Join(r.scope, " "), "client_name": name,
 	}
 	for key, list := range map[string][]string{
 		"claims_redirect_uri": r.claimsRedirectURIs, "request_uris": r.requestURIs, "frontchannel_logout_uri": r.logoutURIs, "contacts": r.people,
-		"ui_locales": r.locales, "claims_locales": r.claims,
+		"ui_locales": r.locales, "claims_locales": r.claims, "default_acr_values": r.acrValues,
 	} {
 		if len(list) > 0 {
 			m[key] = list
@@ -105,30 +114,29 @@ func (r *registration) metadata(oxdID string, grants []string) map[string]any {
 
 // client registers at the provider, unless a client is given.
 func (x *execution) client(r *registration, oxdID string, grants []string) (rpClient, error) {
-	m, err := x.engine.op.connect(r.opHost, r.discoveryPath)
-	if err != nil {
-		return rpClient{}, err
+	if len(r.claimsRedirectURIs) > 0 {
+		uma, err := x.engine.op.umaMetadata(x.ctx, r.opHost, r.discoveryPath)
+		if err != nil {
+			return rpClient{}, err
+		}
+		with := *r
+		with.claimsRedirectURIs = append(slices.Clone(r.claimsRedirectURIs), uma.ClaimsGather+"?authentication=true")
+		r = &with
 	}
 	if r.clientID != "" && r.clientSecret != "" {
 		return rpClient{id: r.clientID, secret: r.clientSecret}, nil
 	}
-	if len(r.claimsRedirectURIs) > 0 {
-		uma, err := x.engine.op.umaMetadata(r.opHost)
-		if err != nil {
-			return rpClient{}, err
-		}
-		own := uma.ClaimsGather + "?authentication=true"
-		with := *r
-		with.redirectURIs = append(slices.Clone(r.redirectURIs), own)
-		r = &with
+	m, err := x.engine.op.connect(x.ctx, r.opHost, r.discoveryPath)
+	if err != nil {
+		return rpClient{}, err
 	}
-	return x.engine.op.register(m, r.metadata(oxdID, grants))
+	return x.engine.op.register(x.ctx, m, r.metadata(oxdID, grants))
 }
 
 func (x *execution) save(r *registration, oxdID string, client, setup rpClient) *rpSite {
 	site := &rpSite{
-		oxdID: oxdID, opHost: r.opHost, discoveryPath: r.discoveryPath, redirectURI: r.redirectURI, scope: r.scope, acrValues: r.acrValues,
-		client: client, setup: setup,
+		oxdID: oxdID, opHost: r.opHost, discoveryPath: r.discoveryPath, redirectURI: r.redirectURI, postLogout: r.postLogout, scope: r.scope,
+		acrValues: r.acrValues, client: client, setupID: setup.id, introspector: setup,
 	}
 	x.engine.mu.Lock()
 	defer x.engine.mu.Unlock()
@@ -166,24 +174,14 @@ func (x *execution) registerSite() (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		x.adopt(site, owner)
+		x.engine.mu.Lock()
+		site.setupID, site.introspector = owner, client // whichever client the token is of
+		x.engine.mu.Unlock()
 	}
 	return struct {
 		OxdID  string `json:"oxd_id"`
 		OPHost string `json:"op_host"`
 	}{oxdID, r.opHost}, nil
-}
-
-// adopt lets the tokens of a setup client use a site.
-func (x *execution) adopt(site *rpSite, owner string) {
-	x.engine.mu.Lock()
-	defer x.engine.mu.Unlock()
-	for _, other := range x.engine.sites {
-		if other.setup.id == owner {
-			site.setup = other.setup
-			return
-		}
-	}
 }
 
 func (x *execution) setupClient() (any, error) {
@@ -196,7 +194,7 @@ func (x *execution) setupClient() (any, error) {
 		return nil, err
 	}
 	setupGrants, siteGrants := []string{"client_credentials"}, orDefault(nil)
-	if len(r.grantTypes) > 0 {
+	if r.grantTypes != nil { // an empty list comes to client_credentials alone, for both
 		setupGrants = slices.Clone(r.grantTypes)
 		if !slices.Contains(setupGrants, "client_credentials") {
 			setupGrants = append(setupGrants, "client_credentials")
@@ -204,7 +202,7 @@ func (x *execution) setupClient() (any, error) {
 		siteGrants = setupGrants
 	}
 	oxdID := opNewUUID()
-	setup, err := x.client(&r, oxdID, setupGrants)
+	setup, err := x.client(&r, opNewUUID(), setupGrants)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +239,12 @@ func (x *execution) updateSite() (any, error) {
 		scope: p.list("scope"), people: p.list("contacts"),
 	}
 	expires := p.date("client_secret_expires_at")
-	p.list("acr_values")
+	for _, name := range []string{"client_id", "client_secret", "client_token_endpoint_auth_method"} { // read, but of no effect
+		p.str(name)
+	}
+	for _, name := range []string{"acr_values", "ui_locales", "claims_locales"} {
+		p.list(name)
+	}
 	if err := x.bound(true); err != nil {
 		return nil, err
 	}
@@ -268,7 +271,7 @@ func (x *execution) updateSite() (any, error) {
 	if expires != 0 {
 		metadata["client_secret_expires_at"] = expires
 	}
-	status, _, err := x.engine.op.do(http.MethodPut, client.registrationURI, "application/json", marshal(metadata), bearer(client.registrationToken))
+	status, _, err := x.engine.op.do(x.ctx, http.MethodPut, client.registrationURI, "application/json", marshal(metadata), bearer(client.registrationToken))
 	if err != nil || status != http.StatusOK {
 		return nil, errInternal
 	}
@@ -296,7 +299,7 @@ type scopedToken struct {
 }
 
 func newScopedToken(a *tokenAnswer) (any, error) {
-	if a.ExpiresIn == nil {
+	if a.AccessToken == "" || a.ExpiresIn == nil {
 		return nil, errInternal
 	}
 	out := scopedToken{AccessToken: a.AccessToken, ExpiresIn: *a.ExpiresIn, RefreshToken: a.RefreshToken}
@@ -316,13 +319,14 @@ func withOpenID(scope []string) string {
 func (x *execution) clientToken() (any, error) {
 	p := x.params
 	host, path, id, secret, scope := p.str("op_host"), p.str("op_discovery_path"), p.str("client_id"), p.str("client_secret"), p.list("scope")
-	switch {
-	case p.malformed:
+	if p.malformed {
 		return nil, errMalformed
-	case strings.TrimSpace(host) == "":
-		return nil, errNoOPHost
 	}
-	answer, err := x.engine.op.token(&rpSite{opHost: host, discoveryPath: path}, rpClient{id: id, secret: secret},
+	m, err := x.engine.op.connect(x.ctx, host, path)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := x.engine.op.token(x.ctx, m.Token, rpClient{id: id, secret: secret},
 		map[string]string{"grant_type": "client_credentials", "scope": withOpenID(scope)})
 	if err != nil {
 		return nil, err

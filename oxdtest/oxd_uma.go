@@ -13,13 +13,14 @@ import (
 // rsProtect appends: neither duplicates nor earlier rows are looked at.
 func (x *execution) rsProtect() (any, error) {
 	resources := x.params.resources()
-	if err := x.bound(true); err != nil {
+	var own error
+	if len(resources) == 0 {
+		own = errNoResources
+	}
+	if err := x.bound(true, own); err != nil {
 		return nil, err
 	}
-	if len(resources) == 0 {
-		return nil, errNoResources
-	}
-	m, err := x.engine.op.umaMetadata(x.site.opHost)
+	m, err := x.engine.op.umaMetadataAsIs(x.ctx, x.site.opHost)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +71,7 @@ func addRow(rows []umaRow, row umaRow) []umaRow {
 
 func (x *execution) createResource(m *opMetadata, protection, path string, c umaCondition) (string, error) {
 	body := marshal(map[string]any{"name": "[" + strings.Join(c.httpMethods, ", ") + "] " + path, "resource_scopes": append([]string{}, c.scopes...)})
-	status, answer, err := x.engine.op.do(http.MethodPost, m.Resources, "application/json", body, bearer(protection))
+	status, answer, err := x.engine.op.do(x.ctx, http.MethodPost, m.Resources, "application/json", body, bearer(protection))
 	var created struct {
 		ID string `json:"_id"`
 	}
@@ -103,14 +104,15 @@ type accessAnswer struct {
 func (x *execution) rsCheckAccess() (any, error) {
 	p := x.params
 	rpt, path, method := p.str("rpt"), p.str("path"), p.str("http_method")
-	if err := x.bound(true); err != nil {
-		return nil, err
-	}
+	var own error
 	switch {
-	case path == "":
-		return nil, errNoPath
 	case method == "":
-		return nil, errNoMethod
+		own = errNoMethod
+	case path == "":
+		own = errNoPath
+	}
+	if err := x.bound(true, own); err != nil {
+		return nil, err
 	}
 	row, ok := x.row(path, method)
 	if !ok {
@@ -121,7 +123,7 @@ func (x *execution) rsCheckAccess() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if status.Active {
+	if rpt != "" && status.Active {
 		for _, permission := range status.Permissions {
 			// A token of the old kind counts for every resource.
 			if permission.ResourceID != row.resourceID && !strings.HasPrefix(rpt, "gat_") {
@@ -142,12 +144,16 @@ func (x *execution) rsCheckAccess() (any, error) {
 
 // introspectRPT renews the protection token once when it is refused.
 func (x *execution) introspectRPT(rpt string) (*introspection, error) {
+	m, err := x.engine.op.umaMetadata(x.ctx, x.site.opHost, x.site.discoveryPath)
+	if err != nil {
+		return nil, err
+	}
 	for again := false; ; again = true {
 		protection, err := x.pat(x.site, x.site.client)
 		if err != nil {
 			return nil, err
 		}
-		status, err := x.engine.op.introspect(x.site, protection, rpt)
+		status, err := x.engine.op.introspect(x.ctx, m.Introspection, protection, rpt)
 		var failure *opFailure
 		if again || !errors.As(err, &failure) || !slices.Contains([]int{400, 401, 403}, failure.status) {
 			return status, err
@@ -159,7 +165,7 @@ func (x *execution) introspectRPT(rpt string) (*introspection, error) {
 }
 
 func (x *execution) registerTicket(row umaRow) (string, error) {
-	m, err := x.engine.op.umaMetadata(x.site.opHost)
+	m, err := x.engine.op.umaMetadataAsIs(x.ctx, x.site.opHost)
 	if err != nil {
 		return "", err
 	}
@@ -172,7 +178,7 @@ func (x *execution) registerTicket(row umaRow) (string, error) {
 		scopes = row.scopes
 	}
 	body := marshal(map[string]any{"resource_id": row.resourceID, "resource_scopes": scopes})
-	status, answer, err := x.engine.op.do(http.MethodPost, m.Permission, "application/json", body, bearer(protection))
+	status, answer, err := x.engine.op.do(x.ctx, http.MethodPost, m.Permission, "application/json", body, bearer(protection))
 	var created struct {
 		Ticket string `json:"ticket"`
 	}
@@ -193,19 +199,26 @@ func (x *execution) rpGetRPT() (any, error) {
 	if err := x.bound(true); err != nil {
 		return nil, err
 	}
-	answer, err := x.engine.op.token(x.site, x.site.client, form)
-	var failure *opFailure
-	if errors.As(err, &failure) {
-		return nil, needInfoError(failure)
-	}
+	m, err := x.engine.op.umaMetadata(x.ctx, x.site.opHost, x.site.discoveryPath)
 	if err != nil {
 		return nil, err
 	}
-	status, err := x.introspectRPT(answer.AccessToken)
+	answer, err := x.engine.op.token(x.ctx, m.Token, x.site.client, form)
+	if err != nil {
+		return nil, needInfoError(err)
+	}
+	if strings.TrimSpace(answer.AccessToken) == "" {
+		return nil, errNoRPT
+	}
+	protection, err := x.pat(x.site, x.site.client)
 	if err != nil {
 		return nil, err
 	}
-	if answer.AccessToken == "" || !status.Active {
+	status, err := x.engine.op.introspect(x.ctx, m.Introspection, protection, answer.AccessToken)
+	if err != nil {
+		return nil, needInfoError(err) // what introspection refuses is read in the same way
+	}
+	if !status.Active {
 		return nil, errNoRPT
 	}
 	return struct {
@@ -216,9 +229,10 @@ func (x *execution) rpGetRPT() (any, error) {
 	}{answer.PCT, answer.Upgraded, answer.AccessToken, "Bearer"}, nil
 }
 
-func needInfoError(failure *opFailure) error {
+func needInfoError(err error) error {
+	var failure *opFailure
 	var raw map[string]json.RawMessage
-	if json.Unmarshal(failure.body, &raw) != nil || raw == nil {
+	if !errors.As(err, &failure) || json.Unmarshal(failure.body, &raw) != nil || raw == nil {
 		return errInternal
 	}
 	details := struct {
@@ -237,16 +251,17 @@ func needInfoError(failure *opFailure) error {
 
 func (x *execution) rpClaimsGatheringURL() (any, error) {
 	ticket, redirect := x.params.str("ticket"), x.params.str("claims_redirect_uri")
-	if err := x.bound(true); err != nil {
-		return nil, err
-	}
+	var own error
 	switch {
 	case strings.TrimSpace(ticket) == "":
-		return nil, errNoTicket
+		own = errNoTicket
 	case strings.TrimSpace(redirect) == "":
-		return nil, errNoClaimsURI
+		own = errNoClaimsURI
 	}
-	m, err := x.engine.op.umaMetadata(x.site.opHost)
+	if err := x.bound(true, own); err != nil {
+		return nil, err
+	}
+	m, err := x.engine.op.umaMetadata(x.ctx, x.site.opHost, x.site.discoveryPath)
 	if err != nil {
 		return nil, err
 	}
