@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -286,28 +287,34 @@ func TestTokensAreRefreshedAheadOfExpiry(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			var seen sync.Map
+			var token atomic.Value // the handler's latest
 			a := newApp(t, setup{transport: transport, handler: func(a *app) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					s, _ := oxdauth.SessionFromContext(r.Context())
-					seen.Store(s.AccessToken().Reveal(), true)
+					token.Store(s.AccessToken().Reveal())
 				})
 			}})
 			a.srv.Provider.SetAccessTokenLifetime(time.Second) // due within a second
 			b := a.signedIn(user, password)
 			a.srv.Provider.SetAccessTokenLifetime(time.Hour)
+			before := a.srv.Provider.Refreshes() // a slow login may have had one
 			require.Eventually(t, func() bool {
 				a.get(b, "/")
-				return a.srv.Provider.Refreshes() > 0
+				return a.srv.Provider.Refreshes() > before
 			}, 10*time.Second, 50*time.Millisecond)
 			a.get(b, "/")
 			refreshes := a.srv.Provider.Refreshes()
 			a.get(b, "/")
 			assert.Equal(t, refreshes, a.srv.Provider.Refreshes(), "the new token lives an hour")
 			assert.Equal(t, refreshes, a.srv.CallCount("get_access_token_by_refresh_token"))
-			tokens := 0
-			seen.Range(func(any, any) bool { tokens++; return true })
-			assert.GreaterOrEqual(t, tokens, 2, "the handler saw an old and a new access token")
+
+			expired := time.Now().Add(time.Second)
+			require.Eventually(t, func() bool { return time.Now().After(expired) }, 10*time.Second, 20*time.Millisecond)
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.srv.Provider.URL+"/oxauth/restv1/userinfo", nil)
+			require.NoError(t, err)
+			req.Header.Set("Authorization", "Bearer "+token.Load().(string))
+			res, body := a.once(nil, req)
+			assert.Equal(t, http.StatusOK, res.StatusCode, "the handler's token is the new one, the old one has expired: "+body)
 		})
 	}
 }

@@ -158,7 +158,12 @@ func (t *HTTPSTransport) exchange(ctx context.Context, req *Request, path string
 	if err != nil {
 		return nil, &TransportError{Command: req.Command, Sent: true, Err: contextual(ctx, err)}
 	}
-	return interpret(req.Command, hresp.StatusCode, body)
+	resp, err := interpret(req.Command, hresp.StatusCode, body)
+	var te *TransportError
+	if errors.As(err, &te) { // the end of ctx can look like the end of the body
+		te.Err = contextual(ctx, te.Err)
+	}
+	return resp, err
 }
 
 func (t *HTTPSTransport) newRequest(ctx context.Context, req *Request, path string) (*http.Request, error) {
