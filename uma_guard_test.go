@@ -3,6 +3,7 @@ package oxdauth_test
 // The acceptance list of the guard, for programs as clients.
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -71,27 +72,74 @@ func TestUMA411_02_a_weak_or_revoked_RPT_gets_a_new_ticket_each_time(t *testing.
 }
 
 func TestUMA411_03_a_cached_grant_saves_the_question_for_this_resource_and_method_only(t *testing.T) {
-	t.Parallel()
-	a := newGuardApp(t, guardSetup{options: []oxdauth.GuardOption{oxdauth.WithGrantCache(10, time.Minute)}})
-	rpt := a.rpt("GET", "/photos/1")
-	assert.Len(t, a.asked(func() { a.ask("GET", "/photos/1", rpt) }), 1)
-	assert.Empty(t, a.asked(func() {
-		assert.Equal(t, http.StatusOK, a.ask("GET", "/photos/2", rpt).StatusCode)
-		assert.Equal(t, http.StatusOK, a.ask("HEAD", "/photos/1", rpt).StatusCode, "HEAD is checked as GET")
-	}))
-	assert.Equal(t, []string{"PUT /photos/{id}", "GET /admin"}, a.asked(func() {
-		assert.Equal(t, http.StatusUnauthorized, a.ask("PUT", "/photos/1", rpt).StatusCode)
-		assert.Equal(t, http.StatusUnauthorized, a.ask("GET", "/admin", rpt).StatusCode)
-	}))
-	a.guard.Purge()
-	assert.Len(t, a.asked(func() { a.ask("GET", "/photos/1", rpt) }), 1)
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithGrantCache(10, time.Minute)}})
+		rpt := a.rpt("GET", "/photos/1")
+		assert.Len(t, a.asked(func() { a.ask("GET", "/photos/1", rpt) }), 1)
+		assert.Empty(t, a.asked(func() {
+			assert.Equal(t, http.StatusOK, a.ask("GET", "/photos/2", rpt).StatusCode)
+			assert.Equal(t, http.StatusOK, a.ask("HEAD", "/photos/1", rpt).StatusCode, "HEAD is checked as GET")
+		}))
+		assert.Equal(t, []string{"PUT /photos/{id}", "GET /admin"}, a.asked(func() {
+			assert.Equal(t, http.StatusUnauthorized, a.ask("PUT", "/photos/1", rpt).StatusCode)
+			assert.Equal(t, http.StatusUnauthorized, a.ask("GET", "/admin", rpt).StatusCode)
+		}))
+		a.guard.Purge()
+		assert.Len(t, a.asked(func() { a.ask("GET", "/photos/1", rpt) }), 1)
+	})
 }
 
 func TestUMA411_03_without_the_option_nothing_is_cached(t *testing.T) {
-	t.Parallel()
-	a := newGuardApp(t, guardSetup{})
-	rpt := a.rpt("GET", "/photos/1")
-	assert.Len(t, a.asked(func() { a.ask("GET", "/photos/1", rpt); a.ask("GET", "/photos/1", rpt) }), 2)
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport})
+		rpt := a.rpt("GET", "/photos/1")
+		assert.Len(t, a.asked(func() { a.ask("GET", "/photos/1", rpt); a.ask("GET", "/photos/1", rpt) }), 2)
+	})
+}
+
+func TestUMA411_04_a_revoked_RPT_is_denied_once_its_grant_has_run_out(t *testing.T) {
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithGrantCache(10, time.Second)}})
+		rpt := a.rpt("GET", "/photos/1")
+		require.Equal(t, http.StatusOK, a.ask("GET", "/photos/1", rpt).StatusCode)
+		over := time.Now().Add(time.Second)
+		require.True(t, a.srv.Provider.RevokeRPT(rpt))
+		require.Eventually(t, func() bool { return time.Now().After(over) }, 10*time.Second, 10*time.Millisecond)
+		assert.Equal(t, http.StatusUnauthorized, a.ask("GET", "/photos/1", rpt).StatusCode)
+	})
+}
+
+func TestUMA411_16_a_leader_that_goes_away_takes_nobody_with_it(t *testing.T) {
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithGrantCache(10, time.Minute)}})
+		rpt := a.rpt("GET", "/photos/1")
+		arrived, release := make(chan struct{}, 1), make(chan struct{})
+		a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) {
+			arrived <- struct{}{}
+			<-release
+			return map[string]any{"access": "granted"}, nil
+		})
+		leader, leave := context.WithCancel(t.Context())
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			req := a.request("GET", "/photos/1", "Authorization", "Bearer "+rpt).WithContext(leader)
+			res, err := a.srv.HTTPClient().Do(req)
+			if !assert.Error(t, err, "it did not wait") {
+				_ = res.Body.Close()
+			}
+		}()
+		<-arrived
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { assert.Equal(t, http.StatusOK, a.ask("GET", "/photos/1", rpt).StatusCode) })
+		}
+		leave()
+		<-left
+		close(release)
+		wg.Wait()
+		assert.Empty(t, arrived, "oxd was asked once")
+	})
 }
 
 func TestUMA411_05_nothing_but_a_plain_grant_grants(t *testing.T) {
@@ -138,11 +186,12 @@ func TestUMA411_05_nothing_but_a_plain_grant_grants(t *testing.T) {
 }
 
 func TestUMA411_05_a_grant_without_an_RPT_is_none(t *testing.T) {
-	t.Parallel()
-	a := newGuardApp(t, guardSetup{})
-	a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) { return map[string]string{"access": "granted"}, nil })
-	assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "").StatusCode)
-	assert.Zero(t, a.runs.Load())
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport})
+		a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) { return map[string]string{"access": "granted"}, nil })
+		assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "").StatusCode)
+		assert.Zero(t, a.runs.Load())
+	})
 }
 
 func TestUMA411_06_oxd_down_is_503_with_the_warning_and_recovers(t *testing.T) {
@@ -164,21 +213,22 @@ func TestUMA411_06_oxd_down_is_503_with_the_warning_and_recovers(t *testing.T) {
 }
 
 func TestUMA411_06_a_slow_oxd_is_given_up_on_and_left_alone(t *testing.T) {
-	t.Parallel()
-	a := newGuardApp(t, guardSetup{options: []oxdauth.GuardOption{
-		oxdauth.WithCheckTimeout(50 * time.Millisecond), oxdauth.WithUnavailableStatus(http.StatusForbidden),
-	}})
-	a.srv.Inject("uma_rs_check_access", oxdtest.Fault{Kind: oxdtest.FaultHang})
-	for range 5 {
-		res := a.ask("GET", "/photos/1", "x")
-		assert.Equal(t, http.StatusForbidden, res.StatusCode)
-		assert.Equal(t, umaWarning, res.Header.Get("Warning"))
-	}
-	a.srv.ClearFaults()
-	assert.Equal(t, http.StatusForbidden, a.ask("GET", "/photos/1", "x").StatusCode, "the breaker is open")
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	assert.Equal(t, "oxdauth: oxd did not answer lately", a.decisions[len(a.decisions)-1].Reason)
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{
+			oxdauth.WithCheckTimeout(50 * time.Millisecond), oxdauth.WithUnavailableStatus(http.StatusForbidden),
+		}})
+		a.srv.Inject("uma_rs_check_access", oxdtest.Fault{Kind: oxdtest.FaultHang})
+		for range 5 {
+			res := a.ask("GET", "/photos/1", "x")
+			assert.Equal(t, http.StatusForbidden, res.StatusCode)
+			assert.Equal(t, umaWarning, res.Header.Get("Warning"))
+		}
+		a.srv.ClearFaults()
+		assert.Equal(t, http.StatusForbidden, a.ask("GET", "/photos/1", "x").StatusCode, "the breaker is open")
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		assert.Equal(t, "oxdauth: oxd did not answer lately", a.decisions[len(a.decisions)-1].Reason)
+	})
 }
 
 func TestUMA411_07_no_ticket_is_403_with_the_warning(t *testing.T) {
@@ -198,54 +248,57 @@ func TestUMA411_07_no_ticket_is_403_with_the_warning(t *testing.T) {
 }
 
 func TestUMA411_08_a_ticket_that_would_break_the_header_is_none(t *testing.T) {
-	t.Parallel()
-	a := newGuardApp(t, guardSetup{})
-	for _, ticket := range []string{`a"b`, "a\r\nSet-Cookie: x=1", strings.Repeat("a", 9_000), "a b", "ü", `\`, "==", ""} {
-		a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) {
-			return map[string]any{"access": "denied", "ticket": ticket}, nil
-		})
-		res := a.ask("GET", "/photos/1", "")
-		assert.Equal(t, http.StatusForbidden, res.StatusCode, "%q", ticket)
-		assert.Empty(t, res.Header.Get("WWW-Authenticate"), "%q", ticket)
-		assert.Empty(t, res.Header.Get("Set-Cookie"), "%q", ticket)
-	}
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport})
+		for _, ticket := range []string{`a"b`, "a\r\nSet-Cookie: x=1", strings.Repeat("a", 9_000), "a b", "ü", `\`, "==", ""} {
+			a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) {
+				return map[string]any{"access": "denied", "ticket": ticket}, nil
+			})
+			res := a.ask("GET", "/photos/1", "")
+			assert.Equal(t, http.StatusForbidden, res.StatusCode, "%q", ticket)
+			assert.Empty(t, res.Header.Get("WWW-Authenticate"), "%q", ticket)
+			assert.Empty(t, res.Header.Get("Set-Cookie"), "%q", ticket)
+		}
+	})
 }
 
 func TestUMA411_11_CORS_wraps_the_guard(t *testing.T) {
-	t.Parallel()
-	a := newGuardApp(t, guardSetup{wrap: func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Access-Control-Allow-Origin", "https://spa.example")
-			if r.Method == http.MethodOptions {
-				w.WriteHeader(http.StatusNoContent)
-				return
-			}
-			next.ServeHTTP(w, r)
-		})
-	}})
-	assert.Empty(t, a.asked(func() {
-		res, _ := a.once(nil, a.request("OPTIONS", "/photos/1", "Origin", "https://spa.example", "Access-Control-Request-Method", "GET"))
-		assert.Equal(t, http.StatusNoContent, res.StatusCode)
-	}))
-	res, _ := a.once(nil, a.request("GET", "/photos/1", "Origin", "https://spa.example"))
-	assert.Equal(t, http.StatusUnauthorized, res.StatusCode)
-	assert.Equal(t, "https://spa.example", res.Header.Get("Access-Control-Allow-Origin"))
-	assert.Contains(t, res.Header.Get("Access-Control-Expose-Headers"), "WWW-Authenticate")
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport, wrap: func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Access-Control-Allow-Origin", "https://spa.example")
+				if r.Method == http.MethodOptions {
+					w.WriteHeader(http.StatusNoContent)
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		}})
+		assert.Empty(t, a.asked(func() {
+			res, _ := a.once(nil, a.request("OPTIONS", "/photos/1", "Origin", "https://spa.example", "Access-Control-Request-Method", "GET"))
+			assert.Equal(t, http.StatusNoContent, res.StatusCode)
+		}))
+		res, _ := a.once(nil, a.request("GET", "/photos/1", "Origin", "https://spa.example"))
+		assert.Equal(t, http.StatusUnauthorized, res.StatusCode)
+		assert.Equal(t, "https://spa.example", res.Header.Get("Access-Control-Allow-Origin"))
+		assert.Contains(t, res.Header.Get("Access-Control-Expose-Headers"), "WWW-Authenticate")
+	})
 }
 
 func TestUMA411_12_methods_that_are_not_declared_are_405(t *testing.T) {
-	t.Parallel()
-	a := newGuardApp(t, guardSetup{})
-	assert.Empty(t, a.asked(func() {
-		for _, method := range []string{"OPTIONS", "TRACE", "DELETE", "get", "Get", "PROPFIND", "POST"} {
-			res := a.ask(method, "/any/1", "x")
-			assert.Equal(t, http.StatusMethodNotAllowed, res.StatusCode, method)
-			assert.Equal(t, "GET, HEAD", res.Header.Get("Allow"), method)
-			assert.Equal(t, "no-store", res.Header.Get("Cache-Control"), method)
-		}
-		assert.Contains(t, a.raw("CONNECT /any/1 HTTP/1.1"), "HTTP/1.1 405")
-	}))
-	assert.Zero(t, a.runs.Load())
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport})
+		assert.Empty(t, a.asked(func() {
+			for _, method := range []string{"OPTIONS", "TRACE", "DELETE", "get", "Get", "PROPFIND", "POST"} {
+				res := a.ask(method, "/any/1", "x")
+				assert.Equal(t, http.StatusMethodNotAllowed, res.StatusCode, method)
+				assert.Equal(t, "GET, HEAD", res.Header.Get("Allow"), method)
+				assert.Equal(t, "no-store", res.Header.Get("Cache-Control"), method)
+			}
+			assert.Contains(t, a.raw("CONNECT /any/1 HTTP/1.1"), "HTTP/1.1 405")
+		}))
+		assert.Zero(t, a.runs.Load())
+	})
 }
 
 func TestUMA411_18_no_secret_is_logged(t *testing.T) {

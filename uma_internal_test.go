@@ -4,7 +4,9 @@ package oxdauth
 
 import (
 	"bytes"
+	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -123,4 +125,27 @@ func FuzzGuardPath(f *testing.F) {
 			assert.NotContains(t, path, "\x00")
 		}
 	})
+}
+
+func TestAnRPTThatComesAfterARefreshIsKeptWithTheNewTokens(t *testing.T) {
+	t.Parallel()
+	m := newTestMiddleware(t, &fakeOxd{answer: func(context.Context, int32) (string, error) { return refreshed, nil }})
+	visitor := newVisitor(t, m, time.Hour)
+	r := visitor.request()
+	s, err := m.Authenticate(r)
+	require.NoError(t, err)
+	_, err = m.Refresh(httptest.NewRecorder(), visitor.request())
+	require.NoError(t, err)
+
+	rec := httptest.NewRecorder()
+	u := umaTokens{}.with(sessionRPT{resource: [8]byte{1}, token: "rpt"})
+	require.NoError(t, s.keepUMA(rec, r, u))
+	visitor.keep(rec.Result())
+	kept, err := m.Authenticate(visitor.request())
+	require.NoError(t, err)
+	assert.Equal(t, "new", kept.AccessToken().Reveal())
+	assert.Equal(t, u, kept.umaTokens())
+
+	m.end(httptest.NewRecorder(), nil, kept.state.identity)
+	assert.ErrorIs(t, s.keepUMA(httptest.NewRecorder(), r, u), ErrNoSession, "signed out meanwhile")
 }

@@ -56,46 +56,48 @@ func TestGuardHandsTheDecisionToHookAndHandler(t *testing.T) {
 }
 
 func TestUMA411_17_a_stream_flushes_and_ends_when_access_ends(t *testing.T) {
-	t.Parallel()
-	causes := make(chan error, 1)
-	a := newGuardApp(t, guardSetup{declare: func(a *guardApp, mux *http.ServeMux) {
-		a.guard.Handle(mux, "GET /events", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "text/event-stream")
-			_, _ = w.Write([]byte("data: 1\n\n"))
-			assert.NoError(t, http.NewResponseController(w).Flush())
-			<-r.Context().Done()
-			causes <- context.Cause(r.Context())
-		}), oxdauth.AnyOf("view"), oxdauth.Recheck(time.Second))
-	}})
-	rpt := a.rpt("GET", "/events")
-	res, err := a.srv.HTTPClient().Do(a.request("GET", "/events", "Authorization", "Bearer "+rpt))
-	require.NoError(t, err)
-	defer res.Body.Close()
-	first := make([]byte, 9)
-	_, err = res.Body.Read(first)
-	require.NoError(t, err)
-	assert.Equal(t, "data: 1\n\n", string(first))
-	require.True(t, a.srv.Provider.RevokeRPT(rpt))
-	select {
-	case cause := <-causes:
-		require.ErrorIs(t, cause, oxdauth.ErrAccessWithdrawn)
-	case <-time.After(20 * time.Second):
-		t.Fatal("the stream goes on")
-	}
+	overBoth(t, func(t *testing.T, transport string) {
+		causes := make(chan error, 1)
+		a := newGuardApp(t, guardSetup{transport: transport, declare: func(a *guardApp, mux *http.ServeMux) {
+			a.guard.Handle(mux, "GET /events", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Type", "text/event-stream")
+				_, _ = w.Write([]byte("data: 1\n\n"))
+				assert.NoError(t, http.NewResponseController(w).Flush())
+				<-r.Context().Done()
+				causes <- context.Cause(r.Context())
+			}), oxdauth.AnyOf("view"), oxdauth.Recheck(time.Second))
+		}})
+		rpt := a.rpt("GET", "/events")
+		res, err := a.srv.HTTPClient().Do(a.request("GET", "/events", "Authorization", "Bearer "+rpt))
+		require.NoError(t, err)
+		defer res.Body.Close()
+		first := make([]byte, 9)
+		_, err = res.Body.Read(first)
+		require.NoError(t, err)
+		assert.Equal(t, "data: 1\n\n", string(first))
+		require.True(t, a.srv.Provider.RevokeRPT(rpt))
+		select {
+		case cause := <-causes:
+			require.ErrorIs(t, cause, oxdauth.ErrAccessWithdrawn)
+		case <-time.After(20 * time.Second):
+			t.Fatal("the stream goes on")
+		}
+	})
 }
 
 func TestB27_routes_without_a_guard_are_found(t *testing.T) {
-	t.Parallel()
-	a := newGuardApp(t, guardSetup{})
-	mux := http.NewServeMux()
-	a.guard.Handle(mux, "GET /photos/{id}", a.whoami(), oxdauth.AnyOf("view"))
-	a.guard.Handle(mux, "GET /{$}", a.whoami(), oxdauth.AnyOf("view"))
-	mux.Handle("GET /health", oxdauth.Public("for the load balancer")(a.whoami()))
-	mux.Handle("GET /forgotten/{rest...}", a.whoami())
-	patterns := []string{"GET /photos/{id}", "GET /{$}", "GET /health", "GET /forgotten/{rest...}", "GET /never"}
-	assert.Equal(t, []string{"GET /forgotten/{rest...}", "GET /never"}, a.guard.Uncovered(mux, patterns...))
-	assert.Panics(t, func() { oxdauth.Public("") })
-	assert.Zero(t, a.runs.Load())
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport})
+		mux := http.NewServeMux()
+		a.guard.Handle(mux, "GET /photos/{id}", a.whoami(), oxdauth.AnyOf("view"))
+		a.guard.Handle(mux, "GET /{$}", a.whoami(), oxdauth.AnyOf("view"))
+		mux.Handle("GET /health", oxdauth.Public("for the load balancer")(a.whoami()))
+		mux.Handle("GET /forgotten/{rest...}", a.whoami())
+		patterns := []string{"GET /photos/{id}", "GET /{$}", "GET /health", "GET /forgotten/{rest...}", "GET /never"}
+		assert.Equal(t, []string{"GET /forgotten/{rest...}", "GET /never"}, a.guard.Uncovered(mux, patterns...))
+		assert.Panics(t, func() { oxdauth.Public("") })
+		assert.Zero(t, a.runs.Load())
+	})
 }
 
 func TestGuardSendsNoFormToTheQuestionsOfTheServer(t *testing.T) {

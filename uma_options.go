@@ -45,7 +45,8 @@ func defaultGuardSettings() guardSettings {
 	}
 }
 
-// WithAuthorizationServer sets as_uri, the issuer clients are sent to (UMA 2.0 Grant section 3.2.1).
+// WithAuthorizationServer sets as_uri, the issuer clients are sent to (UMA 2.0 Grant section 3.2.1), exactly as the
+// authorization server writes it; [Guard.VerifyIssuer] compares.
 // Default: the op_host of the site.
 func WithAuthorizationServer(issuer string) GuardOption {
 	return guardOption(func(s *guardSettings) error {
@@ -64,8 +65,7 @@ func checkASURI(issuer string) error {
 }
 
 // WithProtectionFile keeps which resources have been registered with oxd, beside the site's own file, so that a restart
-// registers nothing twice and changed scopes are noticed. Replicas that share the file must not run [Guard.Protect] at
-// the same time. Default: memory only; then oxd is asked about each resource once per start, which costs a ticket each.
+// registers nothing twice and changed scopes are noticed. Replicas may share the file: they take turns. Default: memory only; then oxd is asked about each resource once per start, which costs a ticket each.
 func WithProtectionFile(file string) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		s.protectionFile = file

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/oxdauth/internal/files"
 	"example.com/oxdauth/oxd"
 )
 
@@ -24,7 +25,8 @@ const (
 
 // Protect registers the declared resources (uma_rs_protect; Federated Authorization for UMA 2.0 section 3.2) and makes
 // their routes serve. Call it after the last declaration and before serving; again, when it has failed or [Guard.Ready]
-// reports a resource that oxd has lost. One process of a deployment should do so at a time.
+// reports a resource that oxd has lost. Processes that share the file of [WithProtectionFile] wait for each other, up to
+// half a minute; where they do not share one, let one process at a time do it.
 //
 // What has been registered for the same oxd_id before is not registered again. Where that is not known from
 // [WithProtectionFile] or an earlier call, oxd is asked (one ticket each); it does not tell the scopes, so resources found
@@ -53,6 +55,13 @@ func (g *Guard) Protect(ctx context.Context) error {
 	}
 	if err := checkASURI(site.asURI); err != nil {
 		return fmt.Errorf("%w: use WithAuthorizationServer", err)
+	}
+	if file := g.settings.protectionFile; file != "" {
+		unlock, err := files.Lock(ctx, file+".lock")
+		if err != nil {
+			return fmt.Errorf("oxdauth: protection file: %w", err)
+		}
+		defer unlock()
 	}
 	record, err := g.loadRecord(reg.OxdID)
 	if err != nil {

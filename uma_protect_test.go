@@ -41,13 +41,14 @@ func TestUMA411_09_not_protected_is_503_and_not_ready(t *testing.T) {
 }
 
 func TestUMA411_09_before_Protect_nothing_is_served(t *testing.T) {
-	t.Parallel()
-	a := newGuardApp(t, guardSetup{unprotected: true})
-	require.Error(t, a.guard.Ready())
-	assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "x").StatusCode)
-	assert.Empty(t, a.srv.Calls())
-	require.NoError(t, a.guard.Protect(t.Context()))
-	assert.Equal(t, http.StatusUnauthorized, a.ask("GET", "/photos/1", "x").StatusCode)
+	overBoth(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport, unprotected: true})
+		require.Error(t, a.guard.Ready())
+		assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "x").StatusCode)
+		assert.Empty(t, a.srv.Calls())
+		require.NoError(t, a.guard.Protect(t.Context()))
+		assert.Equal(t, http.StatusUnauthorized, a.ask("GET", "/photos/1", "x").StatusCode)
+	})
 }
 
 func TestUMA411_10_protecting_again_registers_nothing(t *testing.T) {

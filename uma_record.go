@@ -9,7 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"example.com/oxdauth/internal/files"
 )
 
 const (
@@ -60,27 +61,13 @@ func readProtection(file string) (protectionRecord, error) {
 	return record, nil
 }
 
-// saveRecord replaces the file as a whole, so that a crash leaves the old one or the new one.
-func (g *Guard) saveRecord(record protectionRecord) (err error) {
+func (g *Guard) saveRecord(record protectionRecord) error {
 	g.known = record
 	file := g.settings.protectionFile
 	if file == "" {
 		return nil
 	}
-	data, err := json.MarshalIndent(record, "", "  ")
-	if err != nil {
-		return fmt.Errorf("oxdauth: protection file: %w", err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".tmp-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("oxdauth: protection file: %w", err)
-	}
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+	if err := files.WriteJSON(file, record); err != nil {
 		return fmt.Errorf("oxdauth: protection file: %w", err)
 	}
 	return nil

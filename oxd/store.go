@@ -10,15 +10,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
+
+	"example.com/oxdauth/internal/files"
 )
 
 const (
 	siteFileVersion = 1
 	maxSiteFile     = 1 << 20
-	lockPatience    = 30 * time.Second
-	lockInterval    = 20 * time.Millisecond
 )
 
 // siteFile is the content of Site.File.
@@ -67,9 +66,9 @@ func (c *Client) withFile(ctx context.Context, have *registration, choose func(k
 	if path == "" {
 		return choose(have)
 	}
-	unlock, err := waitForLock(ctx, path+".lock")
+	unlock, err := files.Lock(ctx, path+".lock")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("oxd: site file: %w", err)
 	}
 	defer unlock()
 	if reg := c.unsaved; reg != nil {
@@ -89,7 +88,7 @@ func (c *Client) keep(reg *registration) error {
 		return nil
 	}
 	c.unsaved = reg
-	if err := writeSiteFile(c.site.File, newSiteFile(reg)); err != nil {
+	if err := files.WriteJSON(c.site.File, newSiteFile(reg)); err != nil {
 		return fmt.Errorf("oxd: keeping the registration: %w", err)
 	}
 	c.unsaved = nil
@@ -133,60 +132,4 @@ func keepPrivate(f *os.File) error {
 		return f.Chmod(0o600)
 	}
 	return nil
-}
-
-// writeSiteFile replaces the file as a whole, so that a crash leaves the old one
-// or the new one.
-func writeSiteFile(path string, content siteFile) (err error) {
-	data, err := json.MarshalIndent(content, "", "  ")
-	if err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(append(data, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	syncDir(filepath.Dir(path))
-	return nil
-}
-
-// syncDir makes the new name last. Not all systems can sync a directory, and the
-// content is safe without it, so errors do not count.
-func syncDir(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync()
-		_ = d.Close()
-	}
-}
-
-// waitForLock takes the lock that keeps processes which start at the same time
-// from registering twice.
-func waitForLock(ctx context.Context, path string) (unlock func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, lockPatience)
-	defer cancel()
-	poll := time.NewTicker(lockInterval)
-	defer poll.Stop()
-	for {
-		unlock, err := tryLock(path)
-		if unlock != nil || err != nil {
-			return unlock, err
-		}
-		select {
-		case <-poll.C:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("oxd: another process holds %s: %w", path, ctx.Err())
-		}
-	}
 }

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package oxd
+package files
 
 // The lock where the kernel has one for whole files: it ends with the process,
 // however that ends, so a stale one does not exist. The file stays.
@@ -16,7 +16,7 @@ import (
 func tryLock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("oxd: lock of the site file: %w", err)
+		return nil, fmt.Errorf("lock: %w", err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
@@ -26,5 +26,5 @@ func tryLock(path string) (unlock func(), err error) {
 	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
 		return nil, nil
 	}
-	return nil, fmt.Errorf("oxd: lock of the site file: %w", err)
+	return nil, fmt.Errorf("lock: %w", err)
 }

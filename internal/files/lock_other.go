@@ -1,6 +1,6 @@
 //go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
 
-package oxd
+package files
 
 // The lock elsewhere: whoever creates the file has it.
 
@@ -12,9 +12,8 @@ import (
 	"time"
 )
 
-// staleLock is twice the time a registration may take: who holds a lock longer
-// has died.
-const staleLock = 2 * registrationTimeout
+// staleLock is longer than anybody holds a lock: who does has died.
+const staleLock = 2 * time.Minute
 
 // tryLock returns neither a function nor an error while another holds the lock.
 func tryLock(path string) (unlock func(), err error) {
@@ -24,7 +23,7 @@ func tryLock(path string) (unlock func(), err error) {
 		return func() { _ = os.Remove(path) }, nil
 	}
 	if !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("oxd: lock of the site file: %w", err)
+		return nil, fmt.Errorf("lock: %w", err)
 	}
 	if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > staleLock {
 		_ = os.Remove(path)
