@@ -216,7 +216,7 @@ func (m *Middleware) mint(answer *oxd.Tokens, claims oxd.Claims) (*identity, *to
 	v := &identity{
 		created: now.Unix(), expires: expiry(now, m.absolute), idleExpires: expiry(now, m.idle),
 		subject: answer.Claims.Get("sub"), issuer: answer.Claims.Get("iss"), sid: answer.Claims.Get("sid"), acr: answer.Claims.Get("acr"),
-		claims: claims,
+		claims: claims, claimsAt: now.Unix(),
 	}
 	rand.Read(v.id[:]) // never fails since Go 1.24: a broken source ends the process
 	if at, ok := answer.Claims.Time("auth_time"); ok {

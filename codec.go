@@ -35,6 +35,7 @@ type identity struct {
 	idleExpires, expires int64
 	refreshAt            int64 // from when a refresh is due; zero: there is no refresh token or no known expiry
 	accessExpires        int64
+	claimsAt             int64 // when the claims were read
 
 	subject, issuer, sid, acr string
 	claims                    oxd.Claims
@@ -68,7 +69,7 @@ func (v *identity) marshal() []byte {
 	b = append(b, payloadVersion)
 	b = append(b, v.id[:]...)
 	b = binary.AppendUvarint(b, v.generation)
-	for _, t := range []int64{v.created, v.authTime, v.idleExpires, v.expires, v.refreshAt, v.accessExpires} {
+	for _, t := range []int64{v.created, v.authTime, v.idleExpires, v.expires, v.refreshAt, v.accessExpires, v.claimsAt} {
 		b = binary.AppendUvarint(b, uint64(t))
 	}
 	for _, s := range []string{v.subject, v.issuer, v.sid, v.acr} {
@@ -88,7 +89,7 @@ func (v *identity) unmarshal(b []byte) error {
 	r := newReader(b)
 	r.bytes(v.id[:])
 	v.generation = r.uvarint()
-	for _, t := range []*int64{&v.created, &v.authTime, &v.idleExpires, &v.expires, &v.refreshAt, &v.accessExpires} {
+	for _, t := range []*int64{&v.created, &v.authTime, &v.idleExpires, &v.expires, &v.refreshAt, &v.accessExpires, &v.claimsAt} {
 		*t = r.time()
 	}
 	for _, s := range []*string{&v.subject, &v.issuer, &v.sid, &v.acr} {

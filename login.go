@@ -35,7 +35,11 @@ type loginRequest struct {
 
 // startLogin sends the browser to the provider.
 func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req loginRequest) {
-	answer, err := m.client.AuthorizationURL(r.Context(), oxd.AuthorizationURLParams{Scope: m.scopes, ACRValues: req.acrs})
+	var answer string
+	err := m.breaker.call(func() (err error) {
+		answer, err = m.client.AuthorizationURL(r.Context(), oxd.AuthorizationURLParams{Scope: m.scopes, ACRValues: req.acrs})
+		return err
+	})
 	if err != nil {
 		m.fail(w, r, err)
 		return

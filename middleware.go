@@ -31,6 +31,7 @@ type Middleware struct {
 	revoked                  revocations
 	finished                 finished
 	refresher                refresher
+	breaker                  breaker // of refreshes, userinfo and authorization URLs
 }
 
 // New makes a middleware for the site that client stands for. redirectURL is the absolute callback URL registered as the
@@ -63,7 +64,9 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 		client: client, site: where, scopes: withOpenID(s.scopes), acrs: s.acrs, claims: s.claims, idle: s.idle, absolute: s.absolute,
 		logoutRedirect: s.logoutRedirect, errorHandler: s.errorHandler, logger: s.logger,
 		crossOrigin: http.NewCrossOriginProtection(), prefix: s.cookieName,
-		refresher: refresher{client: client, scopes: s.scopes, logger: s.logger},
+	}
+	m.refresher = refresher{
+		client: client, scopes: s.scopes, claims: s.claims, interval: s.claimsInterval, idle: s.idle, logger: s.logger, breaker: &m.breaker,
 	}
 	if m.logoutRedirect == "" {
 		m.logoutRedirect = where.origin + "/"

@@ -31,6 +31,7 @@ type settings struct {
 	scopes, acrs, claims []string
 	keys                 [][]byte
 	idle, absolute       time.Duration
+	claimsInterval       time.Duration
 	cookieName           string
 	logoutRedirect       string
 	insecureCookies      bool
@@ -71,6 +72,21 @@ func WithACR(acr string, more ...string) Option {
 func WithClaims(names ...string) Option {
 	return option(func(s *settings) error {
 		s.claims = names
+		return nil
+	})
+}
+
+// WithClaimsInterval has the claims of [WithClaims] re-read from userinfo, so that somebody who has left a group loses what
+// the group may do: no request is served with claims older than interval while userinfo can be had. They are read ahead of
+// that in the background, for requests that come by then. When userinfo names another subject, the session ends; when oxd
+// or the provider is away, the session goes on with the claims it has, as it does without a valid access token.
+// Default: claims are those of the login; at least 10 seconds.
+func WithClaimsInterval(interval time.Duration) Option {
+	return option(func(s *settings) error {
+		if interval < 10*time.Second {
+			return fmt.Errorf("oxdauth: WithClaimsInterval: want at least 10s (%v)", interval)
+		}
+		s.claimsInterval = interval
 		return nil
 	})
 }

@@ -1,68 +1,103 @@
 package oxdauth
 
-// Refreshing tokens: one request to oxd per session and generation, whose successor is replayed for a while to requests
-// that still carry the old cookies.
+// Renewing a session: one request to oxd per session and generation, whose successor is replayed to requests that still
+// carry the old cookies.
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/oxdauth/oxd"
 )
 
 const (
-	refreshTimeout = 15 * time.Second // of one refresh, detached from the request that started it
-	refreshGrace   = time.Minute      // how long a successor is replayed to stragglers with the old cookies
+	refreshTimeout = 15 * time.Second // of one renewal, detached from the request that started it
+	refreshGrace   = time.Minute      // how long a successor is replayed to stragglers once its cookies have been seen
 	refreshBackoff = 10 * time.Second // how long a failure is remembered before oxd is asked again for this session
-	refreshWait    = 2 * time.Second  // how long a request whose access token still holds waits for a refresh
-	maxFlights     = 10_000           // refreshes remembered at a time, about 60 MB with 6 KB of tokens each
+	maxFlights     = 200              // renewals remembered in each of 64 lists, about 80 MB with 6 KB of tokens each
 )
 
-// flightKey is what a refresh is about. Its fields have a fixed size, so two keys cannot be confused.
+// flightKey is what a renewal is about. Its fields have a fixed size, so two keys cannot be confused.
 type flightKey struct {
 	id         sessionID
 	generation uint64
 }
 
-// flight is one refresh, under way until done is closed; the other fields are written before that.
+// flight is one renewal, under way until done is closed; identity, tokens and err are written before that.
 type flight struct {
 	done     chan struct{}
 	identity *identity
 	tokens   *tokens
 	err      error
-	forget   time.Time
+
+	forget atomic.Int64 // when nobody needs it any more, in nanoseconds since the epoch; written before done is closed, too
+	seen   atomic.Bool  // a request has brought the successor's cookies
 }
 
 // refresher is safe for concurrent use.
 type refresher struct {
-	client *oxd.Client
-	scopes []string
-	logger *slog.Logger
+	client   *oxd.Client
+	scopes   []string
+	claims   []string // re-read from userinfo
+	interval time.Duration
+	idle     time.Duration
+	logger   *slog.Logger
+	breaker  *breaker
 
-	mu       sync.Mutex // guards what follows; never held while oxd is asked
+	shards [64]flights // by the first byte of the session id: requests of different sessions rarely meet
+
+	mu      sync.Mutex // guards closed
+	closed  bool
+	running sync.WaitGroup
+}
+
+// flights are some of the renewals remembered.
+type flights struct {
+	mu       sync.RWMutex // guards the rest; never held while oxd is asked
 	flights  map[flightKey]*flight
 	nextLook time.Time
-	closed   bool
-	running  sync.WaitGroup
 }
 
 var errFlightsFull = errors.New("oxdauth: too many refreshes at a time")
 
-// successor gives the newest session that recent refreshes have made of v, nil when there is none.
+func (f *refresher) shard(id sessionID) *flights { return &f.shards[int(id[0])%len(f.shards)] }
+
+func (f *flights) get(id sessionID, generation uint64) *flight {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.getLocked(id, generation)
+}
+
+func (f *flights) getLocked(id sessionID, generation uint64) *flight {
+	if found := f.flights[flightKey{id, generation}]; found != nil && !found.expired() {
+		return found
+	}
+	return nil
+}
+
+// successor gives the newest session that recent renewals have made of v, nil when there is none. A successor is kept until
+// its cookies come back from the browser, because an answer can get lost and a refresh token works once; after that a
+// little longer, for requests that were sent with the old cookies.
 func (f *refresher) successor(v *identity) (newer *identity, t *tokens) {
-	if v.refreshAt == 0 {
+	if v.refreshAt == 0 && f.interval == 0 {
 		return nil, nil
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	shard := f.shard(v.id)
+	if v.generation > 0 {
+		if before := shard.get(v.id, v.generation-1); before != nil && !before.seen.Swap(true) {
+			before.forget.Store(time.Now().Add(refreshGrace).UnixNano())
+		}
+	}
 	for {
-		next := f.flights[flightKey{v.id, v.generation}]
-		if next == nil || !next.finished() || next.failed() || next.expired() {
+		next := shard.get(v.id, v.generation)
+		if next == nil || !next.finished() || next.failed() {
 			return newer, t
 		}
 		newer, t = next.identity, next.tokens
@@ -70,19 +105,9 @@ func (f *refresher) successor(v *identity) (newer *identity, t *tokens) {
 	}
 }
 
-// refresh exchanges the refresh token, or joins a refresh of the same session that is under way, and waits for it at most
-// patience. Errors are oxd's, the context's, or one remembered from a moment ago.
-func (f *refresher) refresh(ctx context.Context, v *identity, t *tokens, patience time.Duration) (*identity, *tokens, error) {
-	current, err := f.join(ctx, v, t, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	return current.wait(ctx, patience)
-}
-
 // wait gives the outcome of a flight.
-func (f *flight) wait(ctx context.Context, patience time.Duration) (*identity, *tokens, error) {
-	timer := time.NewTimer(patience)
+func (f *flight) wait(ctx context.Context) (*identity, *tokens, error) {
+	timer := time.NewTimer(refreshTimeout)
 	defer timer.Stop()
 	select {
 	case <-f.done:
@@ -95,41 +120,61 @@ func (f *flight) wait(ctx context.Context, patience time.Duration) (*identity, *
 }
 
 // join finds or starts the flight for a session and generation. With retry a remembered failure does not count.
-func (f *refresher) join(ctx context.Context, v *identity, t *tokens, retry bool) (*flight, error) {
-	key := flightKey{v.id, v.generation}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if there := f.flights[key]; there != nil && !there.expired() && !(retry && there.failed()) {
+func (f *refresher) join(ctx context.Context, v *identity, t *tokens, need renewal, retry bool) (*flight, error) {
+	shard := f.shard(v.id)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if there := shard.getLocked(v.id, v.generation); there != nil && !(retry && there.failed()) {
 		return there, nil
 	}
-	if f.closed {
-		return nil, oxd.ErrClosed
-	}
-	if f.forgetLocked(); len(f.flights) >= maxFlights {
+	if !shard.makeRoomLocked() {
 		return nil, errFlightsFull
 	}
-	started := &flight{done: make(chan struct{})}
-	if f.flights == nil {
-		f.flights = make(map[flightKey]*flight)
+	if !f.begin() {
+		return nil, oxd.ErrClosed
 	}
-	f.flights[key] = started
-	f.running.Add(1)
-	go f.run(context.WithoutCancel(ctx), started, v, t)
+	started := &flight{done: make(chan struct{})}
+	if shard.flights == nil {
+		shard.flights = make(map[flightKey]*flight)
+	}
+	shard.flights[flightKey{v.id, v.generation}] = started
+	go f.run(context.WithoutCancel(ctx), started, v, t, need)
 	return started, nil
 }
 
-// forgetLocked drops what nobody will ask for any more, looking through the list at most every ten seconds.
-func (f *refresher) forgetLocked() {
+// begin counts a flight that close has to wait for.
+func (f *refresher) begin() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return false
+	}
+	f.running.Add(1)
+	return true
+}
+
+// makeRoomLocked drops what nobody will ask for any more, looking through the list at most every ten seconds. A full list
+// gives up the successor that would be dropped next: its session has to sign in again if its browser never got it.
+func (f *flights) makeRoomLocked() bool {
 	now := time.Now()
-	if now.Before(f.nextLook) {
-		return
+	if len(f.flights) < maxFlights && now.Before(f.nextLook) {
+		return true
 	}
 	f.nextLook = now.Add(10 * time.Second)
-	for key, old := range f.flights {
-		if old.expired() {
+	var oldest flightKey
+	soonest := int64(math.MaxInt64)
+	for key, there := range f.flights {
+		switch {
+		case there.expired():
 			delete(f.flights, key)
+		case there.finished() && there.forget.Load() < soonest:
+			oldest, soonest = key, there.forget.Load()
 		}
 	}
+	if len(f.flights) >= maxFlights && soonest < math.MaxInt64 {
+		delete(f.flights, oldest)
+	}
+	return len(f.flights) < maxFlights
 }
 
 func (f *flight) finished() bool {
@@ -143,32 +188,60 @@ func (f *flight) finished() bool {
 
 func (f *flight) failed() bool { return f.finished() && f.err != nil }
 
-func (f *flight) expired() bool { return f.finished() && time.Now().After(f.forget) }
+func (f *flight) expired() bool { return f.finished() && time.Now().UnixNano() > f.forget.Load() }
 
-// run asks oxd once. A refresh token may be used only once, so the answer is kept even when the request has gone away.
-func (f *refresher) run(ctx context.Context, current *flight, v *identity, t *tokens) {
+// run does what is needed, once. A refresh token may be used only once, so the answer is kept even when the request has gone
+// away.
+func (f *refresher) run(ctx context.Context, current *flight, v *identity, t *tokens, need renewal) {
 	defer f.running.Done()
 	defer close(current.done)
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	answer, err := f.client.RefreshTokens(ctx, oxd.NewSecret(t.refresh), f.scopes...)
-	if err == nil && answer.AccessToken.IsZero() {
-		err = errors.New("oxdauth: oxd answered a refresh without access token")
-	}
-	if err != nil {
-		f.logger.WarnContext(ctx, "oxdauth: refresh failed", "subject", v.subject, "error", err)
-		current.err, current.forget = err, time.Now().Add(refreshBackoff)
-		return
-	}
 	newer, newerTokens := *v, *t
 	newer.generation++
 	newerTokens.generation++
-	newerTokens.access = answer.AccessToken.Reveal()
-	if !answer.RefreshToken.IsZero() {
-		newerTokens.refresh = answer.RefreshToken.Reveal()
+	if need.tokens {
+		current.err = f.renewTokens(ctx, &newer, &newerTokens)
 	}
-	newer.accessExpires, newer.refreshAt = schedule(time.Now(), answer.ExpiresIn, true)
-	current.identity, current.tokens, current.forget = &newer, &newerTokens, time.Now().Add(refreshGrace)
+	if need.claims && current.err == nil {
+		current.err = f.renewClaims(ctx, &newer, newerTokens.access)
+		if need.tokens && current.err != nil && !errors.Is(current.err, errSubject) {
+			// The new tokens must not get lost with the claims, which are asked for again soon.
+			current.err, newer.claimsAt = nil, time.Now().Add(refreshBackoff-f.interval).Unix()
+		}
+	}
+	keep := f.idle // for as long as the browser may come with the old cookies
+	switch {
+	case errors.Is(current.err, errLeftAlone):
+		keep = 0
+	case current.err != nil:
+		f.logger.WarnContext(ctx, "oxdauth: refresh failed", "subject", v.subject, "error", current.err)
+		if !endsSession(current.err) {
+			keep = refreshBackoff
+		}
+	default:
+		current.identity, current.tokens = &newer, &newerTokens
+	}
+	current.forget.Store(time.Now().Add(keep).UnixNano())
+}
+
+// renewTokens exchanges the refresh token (OAuth 2.0, RFC 6749 section 6).
+func (f *refresher) renewTokens(ctx context.Context, v *identity, t *tokens) error {
+	return f.breaker.call(func() error {
+		answer, err := f.client.RefreshTokens(ctx, oxd.NewSecret(t.refresh), f.scopes...)
+		if err == nil && answer.AccessToken.IsZero() {
+			err = errors.New("oxdauth: oxd answered a refresh without access token")
+		}
+		if err != nil {
+			return err
+		}
+		t.access = answer.AccessToken.Reveal()
+		if !answer.RefreshToken.IsZero() {
+			t.refresh = answer.RefreshToken.Reveal()
+		}
+		v.accessExpires, v.refreshAt = schedule(time.Now(), answer.ExpiresIn, true)
+		return nil
+	})
 }
 
 // close refuses new refreshes and waits for those under way.
@@ -190,14 +263,6 @@ func schedule(now time.Time, lifetime time.Duration, refreshable bool) (expires,
 		refreshAt = expiry(now, lifetime-min(time.Minute, lifetime/5))
 	}
 	return expires, refreshAt
-}
-
-// patience is how long a request waits for a refresh: not long while its access token still holds.
-func (m *Middleware) patience(v *identity, now time.Time) time.Duration {
-	if now.Unix() < v.accessExpires {
-		return refreshWait
-	}
-	return refreshTimeout
 }
 
 // refreshRejected reports a clear refusal of the refresh token by the provider (invalid_grant, RFC 6749 section 5.2). oxd
@@ -228,11 +293,11 @@ func (m *Middleware) Refresh(w http.ResponseWriter, r *http.Request) (*Session, 
 		return nil, ErrNoRefreshToken
 	}
 	jar := readJar(r, m.prefix)
-	current, err := m.refresher.join(r.Context(), s.state.identity, s.state.tokens, true)
+	current, err := m.refresher.join(r.Context(), s.state.identity, s.state.tokens, renewal{tokens: true}, true)
 	if err != nil {
 		return nil, err
 	}
-	v, t, err := current.wait(r.Context(), refreshTimeout)
+	v, t, err := current.wait(r.Context())
 	if refreshRejected(err) {
 		m.end(w, jar, s.state.identity)
 		return nil, ErrNoSession

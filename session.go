@@ -4,6 +4,7 @@ package oxdauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -177,21 +178,16 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 		return nil, ErrNoSession
 	}
 	now := time.Now()
-	if v.refreshAt != 0 && now.Unix() >= v.refreshAt {
-		old := t
-		if old == nil {
-			if v, old = m.readTokens(jar, v); old == nil {
-				return nil, ErrNoSession // the pair does not match, so nobody can tell whose tokens these are
-			}
-		}
-		newer, newerTokens, err := m.refresher.refresh(r.Context(), v, old, m.patience(v, now))
+	if need := m.refresher.due(v, now); need.tokens || need.claims {
+		newer, newerTokens, err := m.renew(r.Context(), jar, v, t, need)
 		switch {
-		case err == nil:
+		case newer != nil:
 			v, t, rewrite = newer, newerTokens, true
-		case refreshRejected(err):
+		case errors.Is(err, errPair):
+			return nil, ErrNoSession
+		case endsSession(err):
 			m.end(w, jar, v)
 			return nil, ErrNoSession
-		default: // oxd reports an outage and a refusal alike: the session lives until its own limits
 		}
 	}
 	touched := *v

@@ -22,17 +22,21 @@ import (
 	"example.com/oxdauth/oxd"
 )
 
-// fakeOxd answers refreshes.
+// fakeOxd answers refreshes and, if it has something to say, userinfo.
 type fakeOxd struct {
-	refreshes atomic.Int32
-	answer    func(ctx context.Context, n int32) (data string, err error)
+	refreshes, userinfos atomic.Int32
+	answer, userinfo     func(ctx context.Context, n int32) (data string, err error)
 }
 
 func (f *fakeOxd) RoundTrip(ctx context.Context, req *oxd.Request) (*oxd.Response, error) {
-	if req.Command != "get_access_token_by_refresh_token" {
+	answer, count := f.answer, &f.refreshes
+	switch {
+	case req.Command == "get_user_info" && f.userinfo != nil:
+		answer, count = f.userinfo, &f.userinfos
+	case req.Command != "get_access_token_by_refresh_token":
 		return nil, errors.New("unexpected " + req.Command)
 	}
-	data, err := f.answer(ctx, f.refreshes.Add(1))
+	data, err := answer(ctx, count.Add(1))
 	if err != nil {
 		return nil, err
 	}
@@ -162,163 +166,6 @@ func TestTheCookieIsRewrittenAtMostOncePerTenthOfTheIdleLimit(t *testing.T) {
 	})
 }
 
-func TestARefreshHappensOnceAndIsReplayedForAMinute(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeOxd{answer: func(context.Context, int32) (string, error) { return refreshed, nil }}
-		m := newTestMiddleware(t, f)
-		v := newVisitor(t, m, 5*time.Minute)
-		straggler, late := v.copy(), v.copy()
-		time.Sleep(4*time.Minute - time.Second)
-		_, token, cookies := v.visit()
-		assert.Equal(t, "old", token)
-		assert.Zero(t, cookies)
-		time.Sleep(time.Second)
-		_, token, cookies = v.visit()
-		assert.Equal(t, "new", token, "a minute ahead of expiry")
-		assert.Equal(t, 2, cookies)
-		time.Sleep(20 * time.Second)
-		status, token, _ := straggler.visit()
-		assert.Equal(t, 200, status)
-		assert.Equal(t, "new", token, "a straggler gets the successor")
-		assert.EqualValues(t, 1, f.refreshes.Load())
-		time.Sleep(41 * time.Second)
-		late.visit()
-		assert.EqualValues(t, 2, f.refreshes.Load(), "after the grace oxd decides")
-		require.NoError(t, m.Close())
-	})
-}
-
-func TestAHangingOxdDelaysRequestsLittleWhileTheTokenHolds(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeOxd{answer: func(ctx context.Context, _ int32) (string, error) { <-ctx.Done(); return "", ctx.Err() }}
-		m := newTestMiddleware(t, f)
-		v := newVisitor(t, m, 5*time.Minute)
-		time.Sleep(4 * time.Minute)
-		start := time.Now()
-		status, token, _ := v.visit()
-		assert.Equal(t, 200, status)
-		assert.Equal(t, "old", token)
-		assert.Equal(t, refreshWait, time.Since(start))
-		require.NoError(t, m.Close()) // waits for the refresh to give up
-		assert.Equal(t, refreshTimeout, time.Since(start))
-	})
-}
-
-func TestAnOutageKeepsTheSessionAndIsNotAskedAgainAtOnce(t *testing.T) {
-	t.Parallel()
-	for name, answer := range map[string]func(context.Context, int32) (string, error){
-		"oxd away":              func(context.Context, int32) (string, error) { return "", oxd.ErrUnavailable },
-		"an internal error":     func(context.Context, int32) (string, error) { return "error internal_error", nil },
-		"no access token":       func(context.Context, int32) (string, error) { return `{"access_token":"","expires_in":5}`, nil },
-		"garbage":               func(context.Context, int32) (string, error) { return `[]`, nil },
-		"the provider is broke": func(context.Context, int32) (string, error) { return "error http_status_500", nil },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				f := &fakeOxd{answer: answer}
-				m := newTestMiddleware(t, f)
-				v := newVisitor(t, m, 5*time.Minute)
-				time.Sleep(10 * time.Minute)
-				for range 100 {
-					status, token, _ := v.visit()
-					require.Equal(t, 200, status, "expired access token, living session")
-					require.Equal(t, "old", token)
-				}
-				assert.EqualValues(t, 1, f.refreshes.Load(), "100 requests, one call")
-				_, err := m.Refresh(httptest.NewRecorder(), v.request())
-				require.Error(t, err)
-				assert.EqualValues(t, 2, f.refreshes.Load(), "who asks for it is not held up by an earlier failure")
-				f.answer = func(context.Context, int32) (string, error) { return refreshed, nil }
-				time.Sleep(refreshBackoff + time.Second)
-				_, token, _ := v.visit()
-				assert.Equal(t, "new", token, "recovered")
-				require.NoError(t, m.Close())
-			})
-		})
-	}
-}
-
-func TestAClearRefusalEndsTheSession(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeOxd{answer: func(context.Context, int32) (string, error) { return "error invalid_grant", nil }}
-		m := newTestMiddleware(t, f)
-		v := newVisitor(t, m, 5*time.Minute)
-		copied := v.copy()
-		time.Sleep(4 * time.Minute)
-		status, _, _ := v.visit()
-		assert.Equal(t, 401, status)
-		assert.Empty(t, v.jar, "its cookies are removed")
-		status, _, _ = copied.visit()
-		assert.Equal(t, 401, status)
-		require.NoError(t, m.Close())
-	})
-	relayed := &oxd.Error{Code: "http_status_400", Description: `{"error":"invalid_grant","error_description":"x"}`}
-	assert.True(t, refreshRejected(relayed), "as oxd 3.1.4 relays it")
-	assert.False(t, refreshRejected(&oxd.Error{Code: "http_status_400", Description: `{"error":"slow_down"}`}))
-	assert.False(t, refreshRejected(&oxd.Error{Code: "internal_error"}))
-	assert.False(t, refreshRejected(nil))
-}
-
-func TestALogoutDuringARefreshWins(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		release := make(chan struct{})
-		f := &fakeOxd{answer: func(context.Context, int32) (string, error) { <-release; return refreshed, nil }}
-		m := newTestMiddleware(t, f)
-		v := newVisitor(t, m, 5*time.Minute)
-		time.Sleep(10 * time.Minute)
-		slow := v.copy()
-		done := make(chan int)
-		go func() { status, _, _ := slow.visit(); done <- status }()
-		synctest.Wait()
-		identity, _ := m.readIdentity(readJar(v.request(), m.prefix))
-		m.revoked.add(identity)
-		close(release)
-		assert.Equal(t, 401, <-done, "the refresh succeeded, the session had ended")
-		status, _, _ := slow.visit()
-		assert.Equal(t, 401, status)
-		require.NoError(t, m.Close())
-	})
-}
-
-func TestASlowAnswerThatPutsBackAnOldIdentityCookieEndsNothing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeOxd{answer: func(context.Context, int32) (string, error) { return refreshed, nil }}
-		m := newTestMiddleware(t, f)
-		v := newVisitor(t, m, 5*time.Minute)
-		slow := v.copy()
-		time.Sleep(4 * time.Minute)
-		v.visit()
-		v.jar["__Host-oxdauth"] = slow.jar["__Host-oxdauth"] // its answer came last
-		put := v.copy()
-		time.Sleep(3 * time.Minute) // and nobody remembers the refresh any more
-		rec := httptest.NewRecorder()
-		s, err := m.Refresh(rec, put.request())
-		require.NoError(t, err)
-		assert.Equal(t, "new", s.AccessToken().Reveal())
-		put.keep(rec.Result())
-		_, token, _ := put.visit()
-		assert.Equal(t, "new", token, "the pair matches again")
-
-		time.Sleep(2 * time.Minute)
-		status, token, _ := v.visit()
-		assert.Equal(t, 200, status)
-		assert.Equal(t, "new", token)
-		assert.EqualValues(t, 3, f.refreshes.Load())
-
-		slow.jar["__Host-oxdauth"] = v.jar["__Host-oxdauth"]
-		time.Sleep(5 * time.Minute)
-		status, _, _ = slow.visit()
-		assert.Equal(t, 401, status, "tokens older than the identity are refused")
-		require.NoError(t, m.Close())
-	})
-}
-
 func TestAKeyIsRotatedWithoutASignOut(t *testing.T) {
 	t.Parallel()
 	older, newer := randomKey(), randomKey()
@@ -355,28 +202,6 @@ func TestAPairOfCookiesThatDoesNotMatchIsRefused(t *testing.T) {
 	assert.Equal(t, 200, status, "nothing needs the tokens")
 	assert.Empty(t, token)
 	assert.Zero(t, f.refreshes.Load())
-}
-
-func TestV34RefreshesOfDifferentSessionsAreNeverShared(t *testing.T) {
-	t.Parallel()
-	f := &fakeOxd{answer: func(_ context.Context, n int32) (string, error) {
-		return strings.Replace(refreshed, "new", string(rune('a'+n)), 1), nil
-	}}
-	m := newTestMiddleware(t, f)
-	ids := []sessionID{{'a', 'b', 0, 'c'}, {'a', 0, 'b', 'c'}, {0, 'a', 'b', 'c'}}
-	seen := map[string]bool{}
-	for _, id := range ids {
-		for generation := range uint64(3) {
-			v := &identity{id: id, generation: generation, refreshAt: 1}
-			_, got, err := m.refresher.refresh(t.Context(), v, &tokens{id: id, generation: generation, refresh: "r"}, time.Minute)
-			require.NoError(t, err)
-			seen[got.access] = true
-		}
-	}
-	assert.Len(t, seen, 9)
-	require.NoError(t, m.Close())
-	_, _, err := m.refresher.refresh(t.Context(), &identity{generation: 99}, &tokens{}, time.Minute)
-	assert.ErrorIs(t, err, oxd.ErrClosed)
 }
 
 func TestV81SessionIDsAreRandomAndOurs(t *testing.T) {
@@ -446,26 +271,6 @@ func TestFinishedLoginsAreRememberedWhileTheirCookieCouldComeBack(t *testing.T) 
 			require.True(t, first, "a full list is no reason to refuse a login")
 			require.LessOrEqual(t, len(f.states), maxFinished)
 		}
-	})
-}
-
-func TestAFullListOfRefreshesRefusesNewOnes(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeOxd{answer: func(context.Context, int32) (string, error) { return refreshed, nil }}
-		m := newTestMiddleware(t, f)
-		m.refresher.flights = map[flightKey]*flight{}
-		done := make(chan struct{})
-		close(done)
-		for i := range maxFlights {
-			m.refresher.flights[flightKey{generation: uint64(i) + 10}] = &flight{done: done, forget: time.Now().Add(refreshGrace)}
-		}
-		_, _, err := m.refresher.refresh(t.Context(), &identity{}, &tokens{refresh: "r"}, time.Minute)
-		require.ErrorIs(t, err, errFlightsFull)
-		time.Sleep(refreshGrace + time.Second)
-		_, _, err = m.refresher.refresh(t.Context(), &identity{}, &tokens{refresh: "r"}, time.Minute)
-		require.NoError(t, err)
-		require.NoError(t, m.Close())
 	})
 }
 

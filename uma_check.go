@@ -82,10 +82,7 @@ func (g *Guard) question(ctx context.Context, rt *route, rpt oxd.Secret) verdict
 	return v
 }
 
-var (
-	errBusy    = errors.New("oxdauth: too many questions to oxd at a time")
-	errPausing = errors.New("oxdauth: oxd did not answer lately")
-)
+var errBusy = errors.New("oxdauth: too many questions to oxd at a time")
 
 // call runs one command within the limits of the guard.
 func (g *Guard) call(ctx context.Context, command func(context.Context) error) error {
@@ -95,14 +92,9 @@ func (g *Guard) call(ctx context.Context, command func(context.Context) error) e
 	default:
 		return errBusy
 	}
-	if !g.breaker.allow(time.Now()) {
-		return errPausing
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.settings.timeout)
 	defer cancel()
-	err := command(ctx)
-	g.breaker.done(time.Now(), errors.Is(err, oxd.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded))
-	return err
+	return g.breaker.call(func() error { return command(ctx) })
 }
 
 // judge reads oxd's answer. There is one way to a grant.

@@ -227,7 +227,7 @@ func TestUMA411_06_a_slow_oxd_is_given_up_on_and_left_alone(t *testing.T) {
 		assert.Equal(t, http.StatusForbidden, a.ask("GET", "/photos/1", "x").StatusCode, "the breaker is open")
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		assert.Equal(t, "oxdauth: oxd did not answer lately", a.decisions[len(a.decisions)-1].Reason)
+		assert.Equal(t, "oxdauth: not asked, because it has not answered lately: oxd: unavailable", a.decisions[len(a.decisions)-1].Reason)
 	})
 }
 

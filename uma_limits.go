@@ -1,7 +1,6 @@
 package oxdauth
 
-// What keeps a guard from wearing out oxd and the authorization server: a limit on tickets for requests without RPT, and a
-// breaker that stops asking an oxd that does not answer.
+// What keeps a guard from wearing out the authorization server: a limit on tickets for requests without RPT.
 
 import (
 	"sync"
@@ -35,43 +34,4 @@ func (l *limiter) take(now time.Time) bool {
 	}
 	l.left--
 	return true
-}
-
-const (
-	breakerFailures = 5               // without an answer in a row, before oxd is left alone
-	breakerPause    = 5 * time.Second // until one question is let through to see
-)
-
-// breaker counts questions without answer. A refusal is an answer. It is safe for concurrent use.
-type breaker struct {
-	mu       sync.Mutex // guards the rest
-	failures int
-	until    time.Time
-	probing  bool
-}
-
-// allow must be followed by done when it is true.
-func (b *breaker) allow(now time.Time) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.failures < breakerFailures {
-		return true
-	}
-	if b.probing || now.Before(b.until) {
-		return false
-	}
-	b.probing = true
-	return true
-}
-
-func (b *breaker) done(now time.Time, failed bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.probing = false
-	if !failed {
-		b.failures = 0
-		return
-	}
-	b.failures++
-	b.until = now.Add(breakerPause)
 }
