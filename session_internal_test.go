@@ -306,3 +306,51 @@ func FuzzCallbackQuery(f *testing.F) {
 		}
 	})
 }
+
+func TestALoginThatTookTooLongStartsAgainAndKeepsThePage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		client, err := oxd.NewClient(transportFunc(func(req *oxd.Request) (string, error) {
+			asked++
+			state := strings.Repeat(string(rune('a'+asked)), minStateChars)
+			u := "https://idp.example/authorize?client_id=c&redirect_uri=https://app.example/auth/callback&nonce=" + state + "&state=" + state
+			return `{"authorization_url":"` + u + `"}`, nil
+		}), oxd.Site{OxdID: "site"})
+		require.NoError(t, err)
+		m, err := New(client, "https://app.example/auth/callback", WithKeys(randomKey()), WithLogger(slog.New(slog.DiscardHandler)))
+		require.NoError(t, err)
+		v := &visitor{m: m, jar: map[string]string{}}
+		get := func(path string) *http.Response {
+			rec := httptest.NewRecorder()
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.Header = v.request().Header
+			r.Header.Set("Accept", "text/html")
+			m.Handler(http.NotFoundHandler()).ServeHTTP(rec, r)
+			v.keep(rec.Result())
+			return rec.Result()
+		}
+		require.Equal(t, http.StatusFound, get("/report?week=3").StatusCode)
+		for attempt := range maxAttempts + 1 {
+			time.Sleep(loginLifetime + time.Second)
+			state := strings.Repeat(string(rune('a'+asked)), minStateChars)
+			res := get("/auth/callback?code=x&state=" + state)
+			if attempt == maxAttempts {
+				assert.Equal(t, http.StatusBadRequest, res.StatusCode, "then a page")
+				assert.Equal(t, 1+maxAttempts, asked)
+				return
+			}
+			require.Equal(t, http.StatusFound, res.StatusCode, "once more")
+			begun, _ := m.findLogin(readJar(v.request(), m.prefix), strings.Repeat(string(rune('a'+asked)), minStateChars))
+			require.NotNil(t, begun)
+			assert.Equal(t, "/report?week=3", begun.returnTo)
+		}
+	})
+}
+
+type transportFunc func(*oxd.Request) (string, error)
+
+func (f transportFunc) RoundTrip(_ context.Context, req *oxd.Request) (*oxd.Response, error) {
+	data, err := f(req)
+	return &oxd.Response{Status: "ok", Data: json.RawMessage(data)}, err
+}
