@@ -100,7 +100,11 @@ func (m *Middleware) restart(w http.ResponseWriter, r *http.Request, attempt *lo
 		return
 	}
 	m.logger.InfoContext(r.Context(), "oxdauth: login starts again", "attempt", attempt.attempt+1, "cause", cause)
-	m.startLogin(w, r, loginRequest{returnTo: attempt.returnTo, acrs: strings.Fields(attempt.acrs), attempt: attempt.attempt + 1})
+	again := loginRequest{returnTo: attempt.returnTo, acrs: strings.Fields(attempt.acrs), attempt: attempt.attempt + 1}
+	if f := m.takeForm(w, readJar(r, m.prefix), attempt.state); f != nil {
+		again.form = f.urlEncoded
+	}
+	m.startLogin(w, r, again)
 }
 
 // finishLogin exchanges the code, checks the answer and replaces whatever session the browser had.
@@ -149,6 +153,10 @@ func (m *Middleware) finishLogin(w http.ResponseWriter, r *http.Request, jar jar
 	}
 	if weak {
 		m.fail(w, r, ErrACR)
+		return
+	}
+	if f := m.takeForm(w, jar, attempt.state); f != nil {
+		m.showForm(w, r, f)
 		return
 	}
 	m.redirect(w, r, attempt.returnTo)

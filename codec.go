@@ -1,6 +1,6 @@
 package oxdauth
 
-// The two payloads that are sealed into cookies, and their compact binary form: a version byte, fixed fields, then
+// The payloads that are sealed into cookies, and their compact binary form: a version byte, fixed fields, then
 // length-prefixed strings. Every read is checked against what is left, because a key may be shared with an older release.
 
 import (
@@ -58,7 +58,7 @@ type login struct {
 	acrs, returnTo string // acrs: space-separated, one of them has to be delivered
 }
 
-// payload is what the sealing code needs of the three.
+// payload is what the sealing code needs of them.
 type payload interface {
 	marshal() []byte
 	unmarshal([]byte) error
@@ -121,14 +121,10 @@ func (v *tokens) marshal() []byte {
 }
 
 func (v *tokens) unmarshal(b []byte) error {
-	if len(b) > 0 && b[0] == deflated {
-		inflated, err := inflate(b[1:])
-		if err != nil {
-			return err
-		}
-		b = inflated
+	r, err := newInflatedReader(b)
+	if err != nil {
+		return err
 	}
-	r := newReader(b)
 	r.bytes(v.id[:])
 	v.generation = r.uvarint()
 	for _, token := range []*string{&v.access, &v.refresh, &v.idToken} {
@@ -196,6 +192,18 @@ func newReader(b []byte) reader {
 		return reader{bad: true}
 	}
 	return reader{b: string(b[1:])}
+}
+
+// newInflatedReader reads a payload that may be compressed.
+func newInflatedReader(b []byte) (reader, error) {
+	if len(b) > 0 && b[0] == deflated {
+		inflated, err := inflate(b[1:])
+		if err != nil {
+			return reader{}, err
+		}
+		b = inflated
+	}
+	return newReader(b), nil
 }
 
 func (r *reader) take(n uint64) string {

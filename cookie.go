@@ -79,7 +79,7 @@ func (serializer) Deserialize(b []byte, dst any) error { return dst.(payload).un
 func (s *sealer) seal(v payload) ([]string, error) {
 	plain := v.marshal()
 	n := s.chunks(len(plain))
-	if _, isTokens := v.(*tokens); isTokens && n > 1 {
+	if inflatable(v) && n > 1 {
 		if small := deflate(plain); s.chunks(len(small)) < n {
 			plain, n = small, s.chunks(len(small))
 		}
@@ -100,6 +100,15 @@ func (s *sealer) seal(v payload) ([]string, error) {
 		rest = rest[size:]
 	}
 	return values, nil
+}
+
+// inflatable tells the payloads that can be large and know how to be read back after compression.
+func inflatable(v payload) bool {
+	switch v.(type) {
+	case *tokens, *form:
+		return true
+	}
+	return false
 }
 
 func (s *sealer) chunkName(i int) string {

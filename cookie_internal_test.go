@@ -136,6 +136,8 @@ func newLike(v payload) payload {
 		return new(identity)
 	case *tokens:
 		return new(tokens)
+	case *form:
+		return new(form)
 	}
 	return new(login)
 }
@@ -364,8 +366,9 @@ func FuzzPayloads(f *testing.F) {
 	f.Add((&tokens{access: "a.b.c", idToken: jwt(30)}).marshal())
 	f.Add(deflate((&tokens{access: strings.Repeat("x", 500)}).marshal()))
 	f.Add((&login{returnTo: "/"}).marshal())
+	f.Add((&form{action: "/notes", urlEncoded: "a=b"}).marshal())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, v := range []payload{new(identity), new(tokens), new(login)} {
+		for _, v := range []payload{new(identity), new(tokens), new(login), new(form)} {
 			if v.unmarshal(b) != nil {
 				continue
 			}

@@ -246,3 +246,5 @@ func (l *logBuffer) String() string {
 func (l *logBuffer) logger() *slog.Logger {
 	return slog.New(slog.NewJSONHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
+
+func readerOf(text string) io.ReadCloser { return io.NopCloser(strings.NewReader(text)) }

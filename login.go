@@ -31,6 +31,7 @@ type loginRequest struct {
 	returnTo string
 	acrs     []string // one of them must be delivered; none: any
 	attempt  byte
+	form     string // to be shown after the login
 }
 
 // startLogin sends the browser to the provider.
@@ -49,12 +50,20 @@ func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req logi
 		m.fail(w, r, err)
 		return
 	}
+	if req.form != "" && !m.rememberForm(w, attempt.state, attempt.returnTo, req.form) {
+		m.fail(w, r, ErrNoSession) // it would be lost, so the person has to know first
+		return
+	}
 	if err := m.rememberLogin(w, readJar(r, m.prefix), attempt); err != nil {
 		m.fail(w, r, err)
 		return
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, answer, http.StatusFound)
+	status := http.StatusFound
+	if r.Method != http.MethodGet {
+		status = http.StatusSeeOther // the form must not go to the provider
+	}
+	http.Redirect(w, r, answer, status)
 }
 
 // newLogin reads state and nonce out of the authorization URL: oxd 3.1.1 lets nobody choose them and returns them nowhere

@@ -52,7 +52,7 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	m.end(w, jar, v)
 	for _, c := range jar {
-		for _, s := range []*sealer{m.logins, m.gatherings} {
+		for _, s := range []*sealer{m.logins, m.gatherings, m.forms} {
 			if strings.HasPrefix(c.name, s.name) {
 				s.set(w, c.name, "", -1)
 			}

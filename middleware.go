@@ -28,6 +28,8 @@ type Middleware struct {
 	prefix                   string // of all our cookie names
 	identity, tokens, logins *sealer
 	gatherings               *sealer // of claims, for a Guard
+	forms                    *sealer
+	keepForms                bool
 	revoked                  revocations
 	finished                 finished
 	refresher                refresher
@@ -62,7 +64,7 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 	}
 	m := &Middleware{
 		client: client, site: where, scopes: withOpenID(s.scopes), acrs: s.acrs, claims: s.claims, idle: s.idle, absolute: s.absolute,
-		logoutRedirect: s.logoutRedirect, errorHandler: s.errorHandler, logger: s.logger,
+		logoutRedirect: s.logoutRedirect, errorHandler: s.errorHandler, logger: s.logger, keepForms: s.keepForms,
 		crossOrigin: http.NewCrossOriginProtection(), prefix: s.cookieName,
 	}
 	m.refresher = refresher{
@@ -84,6 +86,7 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 		{&m.tokens, m.prefix + "-tokens", "tokens", s.absolute},
 		{&m.logins, m.prefix + "-login-", "login", loginMemory},
 		{&m.gatherings, m.prefix + "-claims-", "claims", gatheringLifetime},
+		{&m.forms, m.prefix + "-form", "form", loginMemory},
 	} {
 		if *kind.dst, err = newSealer(kind.name, kind.purpose, audience, s.keys, kind.maxAge, where.secure); err != nil {
 			return nil, err
@@ -139,18 +142,23 @@ func (m *Middleware) guard(next http.Handler, acrs []string) http.Handler {
 		if err == nil && len(acrs) > 0 && !slices.Contains(acrs, s.ACR) {
 			err = ErrACR
 		}
-		switch {
-		case err == nil:
+		if err == nil {
 			m.pass(w, r, s, next)
-		case (errors.Is(err, ErrNoSession) || errors.Is(err, ErrACR)) && isNavigation(r):
-			want := acrs
-			if len(want) == 0 {
-				want = m.acrs
-			}
-			m.startLogin(w, r, loginRequest{returnTo: requestTarget(r), acrs: want})
-		default:
-			m.fail(w, r, err)
+			return
 		}
+		req := loginRequest{returnTo: requestTarget(r), acrs: acrs}
+		if len(acrs) == 0 {
+			req.acrs = m.acrs
+		}
+		begins := isNavigation(r)
+		if !begins {
+			req.form, begins = m.readForm(r)
+		}
+		if begins && (errors.Is(err, ErrNoSession) || errors.Is(err, ErrACR)) {
+			m.startLogin(w, r, req)
+			return
+		}
+		m.fail(w, r, err)
 	}))
 }
 

@@ -35,6 +35,7 @@ type settings struct {
 	cookieName           string
 	logoutRedirect       string
 	insecureCookies      bool
+	keepForms            bool
 	errorHandler         ErrorHandler
 	logger               *slog.Logger
 }
@@ -146,6 +147,18 @@ func WithLogoutRedirect(absoluteURL string) Option {
 			return fmt.Errorf("oxdauth: WithLogoutRedirect: %q is not an absolute http(s) URL", absoluteURL)
 		}
 		s.logoutRedirect = absoluteURL
+		return nil
+	})
+}
+
+// WithFormPreservation keeps a form that a person submits after the session has ended: they sign in and are asked whether to
+// send it. It is kept sealed in the browser, for this login and one use. Kept are forms without files
+// (application/x-www-form-urlencoded) submitted from a page of this origin that fit in one cookie: about 2 KB, more when the
+// text compresses. Everything else is refused as without this option, with a page that says that nothing was processed.
+// Default: off.
+func WithFormPreservation() Option {
+	return option(func(s *settings) error {
+		s.keepForms = true
 		return nil
 	})
 }

@@ -31,10 +31,12 @@ var pagePolicy = func() string {
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; frame-ancestors 'none'"
 }()
 
-// page is what a person sees: a link or, with Post, a form with one button.
+// page is what a person sees: a link or, with Post, a form with one button and perhaps another way out.
 type page struct {
 	Title, Text        string
 	Link, Post, Button string
+	Fields             []formField // hidden
+	Other              string      // what Link says beside a form
 	RequestID          string
 }
 
