@@ -40,11 +40,8 @@ func (f *form) unmarshal(b []byte) error {
 	return r.finish()
 }
 
-// formField is shown as a hidden field. Order and repetitions are kept.
-type formField struct{ Name, Value string }
-
-// parseForm reads application/x-www-form-urlencoded (WHATWG URL section 5.1).
-func parseForm(urlEncoded string) (fields []formField, ok bool) {
+// parseForm reads application/x-www-form-urlencoded (WHATWG URL section 5.1), keeping order and repetitions.
+func parseForm(urlEncoded string) (fields []FormField, ok bool) {
 	for part := range strings.SplitSeq(urlEncoded, "&") {
 		if part == "" {
 			continue
@@ -57,7 +54,7 @@ func parseForm(urlEncoded string) (fields []formField, ok bool) {
 		if value, err = url.QueryUnescape(value); err != nil {
 			return nil, false
 		}
-		fields = append(fields, formField{name, value})
+		fields = append(fields, FormField{name, value})
 	}
 	return fields, len(fields) > 0
 }
@@ -104,12 +101,10 @@ func (m *Middleware) takeForm(w http.ResponseWriter, jar jar, state [16]byte) *f
 	return f
 }
 
-// showForm has the person send the form again. Nothing is sent without a click: no script is needed, and whoever has signed
-// in sees where it goes.
+// showForm has the person send the form again. Nothing is sent without a click, which also takes no script.
 func (m *Middleware) showForm(w http.ResponseWriter, r *http.Request, f *form) {
 	fields, _ := parseForm(f.urlEncoded)
-	m.showPage(w, r, http.StatusOK, page{
-		Title: "Send your form?", Text: "Your session had ended when you sent it to " + strings.SplitN(f.action, "?", 2)[0] + ". You are signed in again, and nothing you entered is lost.",
-		Post: f.action, Fields: fields, Button: "Send it now", Link: f.action, Other: "Go on without sending",
+	m.showPage(w, r, http.StatusOK, PageData{
+		Title: titleForm, Text: textForm, Post: f.action, Fields: fields, Button: buttonSend, Link: f.action, Other: buttonSkip,
 	})
 }

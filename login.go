@@ -63,6 +63,9 @@ func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req logi
 	if r.Method != http.MethodGet {
 		status = http.StatusSeeOther // the form must not go to the provider
 	}
+	if language := m.language(r); language != "" {
+		answer += "&ui_locales=" + language
+	}
 	http.Redirect(w, r, answer, status)
 }
 

@@ -23,7 +23,7 @@ func (m *Middleware) Logout() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.Method == http.MethodGet || r.Method == http.MethodHead:
-			m.showPage(w, r, http.StatusOK, page{Title: "Sign out?", Text: "You are about to sign out.", Post: m.site.logoutPath, Button: "Sign out"})
+			m.showPage(w, r, http.StatusOK, PageData{Title: titleSignOut, Text: textSignOut, Post: m.site.logoutPath, Button: buttonSignOut})
 		case !m.allow(w, r, http.MethodPost):
 		case !m.sameOrigin(r):
 			m.fail(w, r, ErrCrossOrigin)
@@ -64,7 +64,7 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	m.showPage(w, r, http.StatusOK, page{Title: "Signed out", Text: "You are signed out of this application.", Link: "/", Button: "Sign in again"})
+	m.showPage(w, r, http.StatusOK, PageData{Title: titleSignedOut, Text: textSignedOut, Link: "/", Button: buttonSignIn})
 }
 
 // endSessionURL asks oxd for the provider's logout page; failing that, the local logout has to do.

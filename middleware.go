@@ -4,6 +4,7 @@ package oxdauth
 
 import (
 	"errors"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -22,6 +23,9 @@ type Middleware struct {
 	idle, absolute time.Duration
 	logoutRedirect string
 	errorHandler   ErrorHandler
+	pages          *template.Template
+	pagePolicy     string
+	translations   map[string]map[string]string
 	logger         *slog.Logger
 	crossOrigin    *http.CrossOriginProtection
 
@@ -65,6 +69,7 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 	m := &Middleware{
 		client: client, site: where, scopes: withOpenID(s.scopes), acrs: s.acrs, claims: s.claims, idle: s.idle, absolute: s.absolute,
 		logoutRedirect: s.logoutRedirect, errorHandler: s.errorHandler, logger: s.logger, keepForms: s.keepForms,
+		pages: s.pages, pagePolicy: s.pagePolicy, translations: s.translations,
 		crossOrigin: http.NewCrossOriginProtection(), prefix: s.cookieName,
 	}
 	m.refresher = refresher{

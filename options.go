@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -37,6 +38,9 @@ type settings struct {
 	insecureCookies      bool
 	keepForms            bool
 	errorHandler         ErrorHandler
+	pages                *template.Template
+	pagePolicy           string
+	translations         map[string]map[string]string
 	logger               *slog.Logger
 }
 
@@ -46,6 +50,8 @@ func defaultSettings() settings {
 		idle:       time.Hour,
 		absolute:   12 * time.Hour,
 		cookieName: "oxdauth",
+		pages:      builtinPage,
+		pagePolicy: builtinPolicy,
 		logger:     slog.Default(),
 	}
 }
@@ -174,7 +180,7 @@ func WithInsecureCookies() Option {
 }
 
 // WithErrorHandler replaces the pages and JSON bodies this package writes for errors. Default: a plain page with the
-// status text and a request id for people, a JSON object for everything else.
+// status text and a request id for people, a JSON object for everything else, as [Middleware.WriteError] writes them.
 func WithErrorHandler(h ErrorHandler) Option {
 	return option(func(s *settings) error {
 		if h == nil {

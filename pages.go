@@ -3,13 +3,16 @@ package oxdauth
 // The answers this package writes itself: plain pages for people, JSON for everything else.
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html/template"
+	"io"
 	"net/http"
 	"strings"
 
@@ -22,49 +25,81 @@ var pageStyle string
 //go:embed page.html
 var pageHTML string
 
-var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+// builtinPage is executed with a PageData; its style is a constant of this package.
+var builtinPage = template.Must(template.New("page").Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(pageStyle) }}).Parse(pageHTML))
 
-// pagePolicy allows the one style sheet by its hash and nothing else. There is no form-action: the form of the logout page
-// is redirected to the provider, which such a directive would stop.
-var pagePolicy = func() string {
+// builtinPolicy allows the one style sheet by its hash and nothing else. There is no form-action: the form of the logout
+// page is redirected to the provider, which such a directive would stop.
+var builtinPolicy = func() string {
 	sum := sha256.Sum256([]byte(pageStyle))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; frame-ancestors 'none'"
 }()
 
-// page is what a person sees: a link or, with Post, a form with one button and perhaps another way out.
-type page struct {
-	Title, Text        string
-	Link, Post, Button string
-	Fields             []formField // hidden
-	Other              string      // what Link says beside a form
-	RequestID          string
+// PageData is what a person sees: a link or, with Post, a form with one button and perhaps another way out. Nothing in it comes
+// from the provider; Link, Post and Fields can come from the request, as far as a template may show them.
+type PageData struct {
+	Lang         string // language tag of the texts
+	Status       int
+	Title, Text  string
+	Link         string      // local path; beside a form it stands under Other
+	Post         string      // local path a form is posted to; empty: there is none
+	Fields       []FormField // hidden
+	Button       string      // of the form, else what Link says
+	Other        string
+	RequestID    string // as in the log; may be empty
+	RequestLabel string
 }
 
-func (m *Middleware) showPage(w http.ResponseWriter, r *http.Request, status int, p page) {
-	var body strings.Builder
-	if err := pageTemplate.Execute(&body, struct {
-		page
-		Style template.CSS
-	}{p, template.CSS(pageStyle)}); err != nil {
+// FormField is a hidden field of a [PageData].
+type FormField struct{ Name, Value string }
+
+// WithPageTemplate replaces the built-in pages. t is executed with a [PageData]; parse it with [html/template], from files with
+// [template.ParseFS]. policy is the Content-Security-Policy of the pages: without inline script or style, "default-src
+// 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'" is a good start, and a form-action
+// would stop the redirect of the logout form to the provider. [New] refuses a template that fails on any page. Default: a
+// plain card with a style sheet of its own, light or dark as the browser prefers.
+func WithPageTemplate(t *template.Template, policy string) Option {
+	return option(func(s *settings) error {
+		if t == nil || policy == "" || strings.ContainsAny(policy, "\r\n") {
+			return errors.New("oxdauth: WithPageTemplate: no template or no policy")
+		}
+		full := PageData{
+			Lang: "en", Status: http.StatusOK, Title: "t", Text: "t", Link: "/", Post: "/", Fields: []FormField{{"n", "v"}}, Button: "b", Other: "o",
+			RequestID: "r", RequestLabel: "l",
+		}
+		for _, p := range []PageData{{}, full} {
+			if err := t.Execute(io.Discard, p); err != nil {
+				return fmt.Errorf("oxdauth: WithPageTemplate: %w", err)
+			}
+		}
+		s.pages, s.pagePolicy = t, policy
+		return nil
+	})
+}
+
+func (m *Middleware) showPage(w http.ResponseWriter, r *http.Request, status int, p PageData) {
+	p.Status, p.RequestLabel = status, labelRequest
+	var body bytes.Buffer
+	if err := m.pages.Execute(&body, m.translated(p, m.language(r))); err != nil {
 		m.logger.ErrorContext(r.Context(), "oxdauth: page template", "error", err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("Content-Security-Policy", m.pagePolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin") // the logout form needs an Origin
 	neverStore(w)
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write([]byte(body.String())) // the client may have gone away
+		_, _ = w.Write(body.Bytes()) // the client may have gone away
 	}
 }
 
 // fail logs the whole error under a request id and shows the client a status and that id.
 func (m *Middleware) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status := StatusCode(err)
-	id := rand.Text()[:12]
+	id := newRequestID()
 	log := m.logger.InfoContext
 	if status >= 500 {
 		log = m.logger.ErrorContext
@@ -83,14 +118,28 @@ func (m *Middleware) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized || (errors.Is(err, ErrACR) && !wantsPage(r)) {
 		w.Header().Set("WWW-Authenticate", `OpenID realm="`+m.site.origin+`"`)
 	}
-	switch {
-	case m.errorHandler != nil:
+	if m.errorHandler != nil {
 		m.errorHandler(w, withoutCredentials(r), err)
-	case wantsPage(r):
-		m.showPage(w, r, status, m.errorPage(r, err, status, id))
-	default:
-		m.failJSON(w, r, err, status, id)
+		return
 	}
+	m.writeError(w, r, err, id)
+}
+
+// WriteError writes the default answer for err: a page for a person, JSON for everything else. It is for an [ErrorHandler]
+// that treats some errors itself and leaves the rest. The request id is a new one.
+func (m *Middleware) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	m.writeError(w, r, err, newRequestID())
+}
+
+func newRequestID() string { return rand.Text()[:12] }
+
+func (m *Middleware) writeError(w http.ResponseWriter, r *http.Request, err error, id string) {
+	status := StatusCode(err)
+	if wantsPage(r) {
+		m.showPage(w, r, status, m.errorPage(err, status, id))
+		return
+	}
+	m.failJSON(w, r, err, status, id)
 }
 
 // withoutCredentials keeps a forwarding error handler from leaking the session.
@@ -103,26 +152,24 @@ func withoutCredentials(r *http.Request) *http.Request {
 }
 
 // errorPage words an error for a person. Nothing in it comes from the provider or the request.
-func (m *Middleware) errorPage(r *http.Request, err error, status int, id string) page {
-	p := page{Title: http.StatusText(status), RequestID: id, Link: m.site.loginPath, Button: "Sign in again"}
+func (m *Middleware) errorPage(err error, status int, id string) PageData {
+	p := PageData{Title: http.StatusText(status), Text: textAgain, RequestID: id, Link: m.site.loginPath, Button: buttonSignIn}
 	var provider *ProviderError
 	switch {
 	case errors.Is(err, ErrNoSession):
-		p.Title, p.Text = "Your session has ended", "What you sent was not processed. Sign in and send it again."
+		p.Title, p.Text = titleEnded, textEnded
 	case errors.Is(err, ErrState):
-		p.Title, p.Text = "This login cannot be continued", "It was started in another browser, has been used already, or cookies are switched off."
+		p.Title, p.Text = titleStray, textStray
 	case errors.As(err, &provider) && provider.Code == "access_denied":
-		p.Title, p.Text = "The login was cancelled", "You, or the provider, chose not to go on."
+		p.Title, p.Text = titleCancelled, textCancelled
 	case errors.As(err, &provider):
-		p.Title, p.Text = "The provider could not sign you in", "Please try again; if it happens again, tell the people who run this application."
+		p.Title = titleProvider
 	case errors.Is(err, ErrACR):
-		p.Title, p.Text, p.Link, p.Button = "A stronger login is needed", "The provider did not confirm the kind of login this page requires.", "/", "Go to the start page"
+		p.Title, p.Text, p.Link, p.Button = titleACR, textACR, "/", buttonStart
 	case errors.Is(err, ErrCrossOrigin):
-		p.Text, p.Link, p.Button = "The request came from another site.", "/", "Go to the start page"
+		p.Text, p.Link, p.Button = textCrossOrigin, "/", buttonStart
 	case status == http.StatusServiceUnavailable || errors.Is(err, oxd.ErrUnavailable):
-		p.Title, p.Text, p.Button = "Signing in is not possible right now", "The login service does not answer. Please try again in a moment.", "Try again"
-	default:
-		p.Text = "Please try again; if it happens again, tell the people who run this application."
+		p.Title, p.Text, p.Button = titleUnavailable, textUnavailable, buttonRetry
 	}
 	return p
 }

@@ -45,6 +45,7 @@ func TestARefreshAheadOfExpiryMakesNoRequestWait(t *testing.T) {
 		}
 		assert.Zero(t, time.Since(start))
 		time.Sleep(3 * time.Second)
+		synctest.Wait()
 		_, token, cookies := v.visit()
 		assert.Equal(t, "new", token)
 		assert.Equal(t, 2, cookies)

@@ -150,10 +150,7 @@ func (g *Guard) ClaimsCallback() http.Handler {
 // strayGathering answers a return that belongs to no gathering of this browser and session. oxd is not asked.
 func (g *Guard) strayGathering(w http.ResponseWriter, r *http.Request, reason string) {
 	g.settings.logger.InfoContext(r.Context(), "oxdauth: claims gathering refused", "reason", reason)
-	g.settings.sessions.showPage(w, r, http.StatusBadRequest, page{
-		Title: "This cannot be continued", Text: "It was started in another browser or by another user, has been used already, or took too long.",
-		Link: "/", Button: "Go to the start page",
-	})
+	g.settings.sessions.showPage(w, r, http.StatusBadRequest, PageData{Title: titleGathering, Text: textGathering, Link: "/", Button: buttonStart})
 }
 
 // finishGathering exchanges the ticket that came back, once, and goes on to the page it was for.

@@ -254,17 +254,17 @@ func pageStatus(status int) int {
 
 // refusePage shows a refusal to a person. No ticket is shown.
 func (g *Guard) refusePage(w http.ResponseWriter, r *http.Request, d Decision) {
-	p := page{Title: "You do not have access", Text: "Access to this page was not granted.", Link: "/", Button: "Go to the start page", RequestID: d.ID}
+	p := PageData{Title: titleDenied, Text: textDenied, Link: "/", Button: buttonStart, RequestID: d.ID}
 	if d.Outcome != Denied {
 		g.refusalHeaders(w.Header(), d)
 	}
 	switch {
 	case d.Outcome == MalformedRequest || d.Outcome == MethodNotAllowed:
-		p.Title, p.Text = http.StatusText(d.Status), "The request was not understood."
+		p.Title, p.Text = http.StatusText(d.Status), textMalformed
 	case d.Outcome == CrossOrigin:
-		p.Text = "The request came from another site."
+		p.Text = textCrossOrigin
 	case d.Outcome != Denied:
-		p.Title, p.Text = "Access cannot be checked right now", "Please try again in a moment."
+		p.Title, p.Text = titleUnchecked, textUnchecked
 	}
 	g.settings.sessions.showPage(w, r, d.Status, p)
 }
