@@ -34,7 +34,7 @@ func (m *Middleware) Callback() http.Handler {
 		}
 		q, err := callbackQuery(r.URL.RawQuery)
 		if err != nil {
-			m.fail(w, r, err)
+			m.failLogin(w, r, err)
 			return
 		}
 		jar := readJar(r, m.prefix)
@@ -83,7 +83,7 @@ func callbackQuery(raw string) (url.Values, error) {
 // not a redirect, because a browser that keeps no cookies would go round for ever.
 func (m *Middleware) strayCallback(w http.ResponseWriter, r *http.Request, state string) {
 	if _, err := m.load(w, r); err != nil {
-		m.fail(w, r, ErrState)
+		m.failLogin(w, r, ErrState)
 		return
 	}
 	target, ok := m.finished.find(hash16("state", state))
@@ -96,7 +96,7 @@ func (m *Middleware) strayCallback(w http.ResponseWriter, r *http.Request, state
 // restart begins the same login again, at most maxAttempts times; then cause is shown.
 func (m *Middleware) restart(w http.ResponseWriter, r *http.Request, attempt *login, cause error) {
 	if attempt.attempt >= maxAttempts {
-		m.fail(w, r, cause)
+		m.failLogin(w, r, cause)
 		return
 	}
 	m.logger.InfoContext(r.Context(), "oxdauth: login starts again", "attempt", attempt.attempt+1, "cause", cause)
@@ -104,17 +104,18 @@ func (m *Middleware) restart(w http.ResponseWriter, r *http.Request, attempt *lo
 	if f := m.takeForm(w, readJar(r, m.prefix), attempt.state); f != nil {
 		again.form = f.urlEncoded
 	}
+	again.cause = cause
 	m.startLogin(w, r, again)
 }
 
 // finishLogin exchanges the code, checks the answer and replaces whatever session the browser had.
 func (m *Middleware) finishLogin(w http.ResponseWriter, r *http.Request, jar jar, attempt *login, q url.Values) {
 	if code := q.Get("error"); code != "" {
-		m.fail(w, r, newProviderError(code, q.Get("error_description")))
+		m.failLogin(w, r, newProviderError(code, q.Get("error_description")))
 		return
 	}
 	if q.Get("code") == "" {
-		m.fail(w, r, errBadCallback)
+		m.failLogin(w, r, errBadCallback)
 		return
 	}
 	answer, err := m.client.TokensByCode(r.Context(), q.Get("code"), q.Get("state"))
@@ -127,7 +128,7 @@ func (m *Middleware) finishLogin(w http.ResponseWriter, r *http.Request, jar jar
 		err = checkIDToken(answer, attempt, q.Get("iss"))
 	}
 	if err != nil {
-		m.fail(w, r, err)
+		m.failLogin(w, r, err)
 		return
 	}
 	acr := answer.Claims.Get("acr")
@@ -135,22 +136,23 @@ func (m *Middleware) finishLogin(w http.ResponseWriter, r *http.Request, jar jar
 	weak := len(acrs) > 0 && !slices.Contains(acrs, acr)
 	old, _ := m.readIdentity(jar)
 	if weak && old != nil {
-		m.fail(w, r, ErrACR) // the session from before is untouched
+		m.failLogin(w, r, ErrACR) // the session from before is untouched
 		return
 	}
 	claims, err := m.collectClaims(r.Context(), answer)
 	if err != nil {
-		m.fail(w, r, err)
+		m.failLogin(w, r, err)
 		return
 	}
 	v, t := m.mint(answer, claims)
 	if err := m.save(w, jar, v, t, true, true); err != nil {
-		m.fail(w, r, err)
+		m.failLogin(w, r, err)
 		return
 	}
 	if old != nil {
-		m.revoked.add(old) // a session id never survives a login (session fixation)
+		m.revoke(r, old, EndedByLogin) // a session id never survives a login (session fixation)
 	}
+	m.emit(r.Context(), v.event(LoginSucceeded))
 	if weak {
 		m.fail(w, r, ErrACR)
 		return

@@ -32,6 +32,7 @@ type loginRequest struct {
 	acrs     []string // one of them must be delivered; none: any
 	attempt  byte
 	form     string // to be shown after the login
+	cause    error  // of a restart
 }
 
 // startLogin sends the browser to the provider.
@@ -42,12 +43,12 @@ func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req logi
 		return err
 	})
 	if err != nil {
-		m.fail(w, r, err)
+		m.failLogin(w, r, err)
 		return
 	}
 	attempt, err := m.newLogin(answer, req)
 	if err != nil {
-		m.fail(w, r, err)
+		m.failLogin(w, r, err)
 		return
 	}
 	if req.form != "" && !m.rememberForm(w, attempt.state, attempt.returnTo, req.form) {
@@ -55,7 +56,7 @@ func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req logi
 		return
 	}
 	if err := m.rememberLogin(w, readJar(r, m.prefix), attempt); err != nil {
-		m.fail(w, r, err)
+		m.failLogin(w, r, err)
 		return
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
@@ -66,6 +67,11 @@ func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req logi
 	if language := m.language(r); language != "" {
 		answer += "&ui_locales=" + language
 	}
+	started := Event{Kind: LoginStarted}
+	if req.cause != nil {
+		started = Event{Kind: LoginRestarted, Err: req.cause}
+	}
+	m.emit(r.Context(), started)
 	http.Redirect(w, r, answer, status)
 }
 

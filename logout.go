@@ -50,7 +50,7 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request) {
 	if v != nil && t == nil {
 		v, t = m.readTokens(jar, v)
 	}
-	m.end(w, jar, v)
+	m.end(w, r, jar, v, EndedByLogout)
 	for _, c := range jar {
 		for _, s := range []*sealer{m.logins, m.gatherings, m.forms} {
 			if strings.HasPrefix(c.name, s.name) {

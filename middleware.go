@@ -4,8 +4,6 @@ package oxdauth
 
 import (
 	"errors"
-	"html/template"
-	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -16,24 +14,15 @@ import (
 // Middleware signs people in through oxd and keeps their sessions in cookies. It is immutable after [New] and safe for
 // concurrent use.
 type Middleware struct {
-	client         *oxd.Client
-	site           site
-	scopes, acrs   []string
-	claims         []string
-	idle, absolute time.Duration
-	logoutRedirect string
-	errorHandler   ErrorHandler
-	pages          *template.Template
-	pagePolicy     string
-	translations   map[string]map[string]string
-	logger         *slog.Logger
-	crossOrigin    *http.CrossOriginProtection
+	settings    // as the options left them, without the keys
+	client      *oxd.Client
+	site        site
+	crossOrigin *http.CrossOriginProtection
 
 	prefix                   string // of all our cookie names
 	identity, tokens, logins *sealer
 	gatherings               *sealer // of claims, for a Guard
 	forms                    *sealer
-	keepForms                bool
 	revoked                  revocations
 	finished                 finished
 	refresher                refresher
@@ -66,18 +55,13 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 		s.keys = [][]byte{randomKey()}
 		s.logger.Warn("oxdauth: no WithKeys: sessions end with this process and are not shared with other replicas")
 	}
-	m := &Middleware{
-		client: client, site: where, scopes: withOpenID(s.scopes), acrs: s.acrs, claims: s.claims, idle: s.idle, absolute: s.absolute,
-		logoutRedirect: s.logoutRedirect, errorHandler: s.errorHandler, logger: s.logger, keepForms: s.keepForms,
-		pages: s.pages, pagePolicy: s.pagePolicy, translations: s.translations,
-		crossOrigin: http.NewCrossOriginProtection(), prefix: s.cookieName,
+	keys := s.keys
+	s.keys, s.scopes = nil, withOpenID(s.scopes)
+	if s.logoutRedirect == "" {
+		s.logoutRedirect = where.origin + "/"
 	}
-	m.refresher = refresher{
-		client: client, scopes: s.scopes, claims: s.claims, interval: s.claimsInterval, idle: s.idle, logger: s.logger, breaker: &m.breaker,
-	}
-	if m.logoutRedirect == "" {
-		m.logoutRedirect = where.origin + "/"
-	}
+	m := &Middleware{settings: s, client: client, site: where, crossOrigin: http.NewCrossOriginProtection(), prefix: s.cookieName}
+	m.refresher = refresher{settings: &m.settings, client: client, breaker: &m.breaker}
 	if where.secure {
 		m.prefix = "__Host-" + m.prefix
 	}
@@ -93,7 +77,7 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 		{&m.gatherings, m.prefix + "-claims-", "claims", gatheringLifetime},
 		{&m.forms, m.prefix + "-form", "form", loginMemory},
 	} {
-		if *kind.dst, err = newSealer(kind.name, kind.purpose, audience, s.keys, kind.maxAge, where.secure); err != nil {
+		if *kind.dst, err = newSealer(kind.name, kind.purpose, audience, keys, kind.maxAge, where.secure); err != nil {
 			return nil, err
 		}
 	}

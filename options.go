@@ -3,6 +3,7 @@ package oxdauth
 // The options of New: what each changes, its default, and the one place where defaults are set and checked.
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ type settings struct {
 	pagePolicy           string
 	translations         map[string]map[string]string
 	logger               *slog.Logger
+	onEvent              func(context.Context, Event)
 }
 
 func defaultSettings() settings {

@@ -98,6 +98,15 @@ func (m *Middleware) showPage(w http.ResponseWriter, r *http.Request, status int
 
 // fail logs the whole error under a request id and shows the client a status and that id.
 func (m *Middleware) fail(w http.ResponseWriter, r *http.Request, err error) {
+	m.refuse(w, r, RequestRefused, err)
+}
+
+// failLogin is fail for a login that could not begin or end.
+func (m *Middleware) failLogin(w http.ResponseWriter, r *http.Request, err error) {
+	m.refuse(w, r, LoginFailed, err)
+}
+
+func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, kind EventKind, err error) {
 	status := StatusCode(err)
 	id := newRequestID()
 	log := m.logger.InfoContext
@@ -110,6 +119,11 @@ func (m *Middleware) fail(w http.ResponseWriter, r *http.Request, err error) {
 		attrs = append(attrs, "description", provider.Description)
 	}
 	log(r.Context(), "oxdauth: request refused", attrs...)
+	refused := Event{Kind: kind, Status: status, RequestID: id, Err: err}
+	if s, ok := m.sessionOf(r); ok {
+		refused.Subject, refused.Issuer = s.Subject, s.Issuer
+	}
+	m.emit(r.Context(), refused)
 
 	neverStore(w)
 	if status == http.StatusServiceUnavailable {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"math"
 	"net/http"
 	"sync"
@@ -43,13 +42,9 @@ type flight struct {
 
 // refresher is safe for concurrent use.
 type refresher struct {
-	client   *oxd.Client
-	scopes   []string
-	claims   []string // re-read from userinfo
-	interval time.Duration
-	idle     time.Duration
-	logger   *slog.Logger
-	breaker  *breaker
+	*settings
+	client  *oxd.Client
+	breaker *breaker
 
 	shards [64]flights // by the first byte of the session id: requests of different sessions rarely meet
 
@@ -86,7 +81,7 @@ func (f *flights) getLocked(id sessionID, generation uint64) *flight {
 // its cookies come back from the browser, because an answer can get lost and a refresh token works once; after that a
 // little longer, for requests that were sent with the old cookies.
 func (f *refresher) successor(v *identity) (newer *identity, t *tokens) {
-	if v.refreshAt == 0 && f.interval == 0 {
+	if v.refreshAt == 0 && f.claimsInterval == 0 {
 		return nil, nil
 	}
 	shard := f.shard(v.id)
@@ -207,7 +202,7 @@ func (f *refresher) run(ctx context.Context, current *flight, v *identity, t *to
 		current.err = f.renewClaims(ctx, &newer, newerTokens.access)
 		if need.tokens && current.err != nil && !errors.Is(current.err, errSubject) {
 			// The new tokens must not get lost with the claims, which are asked for again soon.
-			current.err, newer.claimsAt = nil, time.Now().Add(refreshBackoff-f.interval).Unix()
+			current.err, newer.claimsAt = nil, time.Now().Add(refreshBackoff-f.claimsInterval).Unix()
 		}
 	}
 	keep := f.idle // for as long as the browser may come with the old cookies
@@ -215,11 +210,15 @@ func (f *refresher) run(ctx context.Context, current *flight, v *identity, t *to
 	case errors.Is(current.err, errLeftAlone):
 		keep = 0
 	case current.err != nil:
+		failed := v.event(RefreshFailed)
+		failed.Err = current.err
+		f.emit(ctx, failed)
 		f.logger.WarnContext(ctx, "oxdauth: refresh failed", "subject", v.subject, "error", current.err)
-		if !endsSession(current.err) {
+		if _, ends := endsSession(current.err); !ends {
 			keep = refreshBackoff
 		}
 	default:
+		f.emit(ctx, v.event(RefreshSucceeded))
 		current.identity, current.tokens = &newer, &newerTokens
 	}
 	current.forget.Store(time.Now().Add(keep).UnixNano())
@@ -299,7 +298,7 @@ func (m *Middleware) Refresh(w http.ResponseWriter, r *http.Request) (*Session, 
 	}
 	v, t, err := current.wait(r.Context())
 	if refreshRejected(err) {
-		m.end(w, jar, s.state.identity)
+		m.end(w, r, jar, s.state.identity, EndedByProvider)
 		return nil, ErrNoSession
 	}
 	if err != nil {

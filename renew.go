@@ -28,10 +28,10 @@ func (f *refresher) due(v *identity, now time.Time) renewal {
 	need := renewal{tokens: v.refreshAt != 0 && at >= v.refreshAt}
 	expired := v.accessExpires != 0 && at >= v.accessExpires
 	need.wait = need.tokens && expired
-	if f.interval > 0 && (need.tokens || !expired) {
+	if f.claimsInterval > 0 && (need.tokens || !expired) {
 		old := now.Sub(unix(v.claimsAt))
-		need.claims = old >= f.interval*4/5
-		need.wait = need.wait || old >= f.interval
+		need.claims = old >= f.claimsInterval*4/5
+		need.wait = need.wait || old >= f.claimsInterval
 	}
 	return need
 }
@@ -58,8 +58,14 @@ func (m *Middleware) renew(ctx context.Context, jar jar, v *identity, t *tokens,
 
 // endsSession tells the errors of a renewal after which there is no session any more. oxd 3.1.1 reports an outage and a
 // refusal alike, so all others leave the session to its own limits.
-func endsSession(err error) bool {
-	return refreshRejected(err) || errors.Is(err, errSubject)
+func endsSession(err error) (EndReason, bool) {
+	switch {
+	case errors.Is(err, errSubject):
+		return EndedBySubject, true
+	case refreshRejected(err):
+		return EndedByProvider, true
+	}
+	return "", false
 }
 
 // renewClaims re-reads the claims of the session from userinfo (OpenID Connect Core section 5.3). A claim that userinfo

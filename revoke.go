@@ -26,15 +26,16 @@ func (l *revocations) has(v *identity) bool {
 }
 
 // add ends a session. When more sessions have ended within one absolute lifetime than the list holds, it refuses every
-// session created until now and starts anew: people sign in again, and nobody who signed out is let back in.
-func (l *revocations) add(v *identity) {
+// session created until now and starts anew: people sign in again, and nobody who signed out is let back in. It reports
+// whether the session had not ended before.
+func (l *revocations) add(v *identity) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, there := l.ended.LoadOrStore(v.id, v.expires); there {
-		return
+		return false
 	}
 	if l.count++; l.count <= maxRevocations {
-		return
+		return true
 	}
 	now := time.Now().Unix()
 	l.remove(func(expires int64) bool { return expires <= now })
@@ -42,6 +43,7 @@ func (l *revocations) add(v *identity) {
 		l.before.Store(now)
 		l.remove(func(int64) bool { return true })
 	}
+	return true
 }
 
 func (l *revocations) remove(drop func(expires int64) bool) {

@@ -180,13 +180,14 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 	now := time.Now()
 	if need := m.refresher.due(v, now); need.tokens || need.claims {
 		newer, newerTokens, err := m.renew(r.Context(), jar, v, t, need)
+		reason, ends := endsSession(err)
 		switch {
 		case newer != nil:
 			v, t, rewrite = newer, newerTokens, true
 		case errors.Is(err, errPair):
 			return nil, ErrNoSession
-		case endsSession(err):
-			m.end(w, jar, v)
+		case ends:
+			m.end(w, r, jar, v, reason)
 			return nil, ErrNoSession
 		}
 	}
@@ -222,10 +223,19 @@ func (m *Middleware) save(w http.ResponseWriter, jar jar, v *identity, t *tokens
 }
 
 // end revokes a session and removes its cookies.
-func (m *Middleware) end(w http.ResponseWriter, jar jar, v *identity) {
+func (m *Middleware) end(w http.ResponseWriter, r *http.Request, jar jar, v *identity, reason EndReason) {
 	if v != nil {
-		m.revoked.add(v)
+		m.revoke(r, v, reason)
 	}
 	m.identity.clear(w, jar, 0)
 	m.tokens.clear(w, jar, 0)
+}
+
+// revoke ends a session here, whatever its cookies do. Only the first of several parallel ends is an event.
+func (m *Middleware) revoke(r *http.Request, v *identity, reason EndReason) {
+	if m.revoked.add(v) {
+		ended := v.event(SessionEnded)
+		ended.Reason = reason
+		m.emit(r.Context(), ended)
+	}
 }

@@ -146,6 +146,6 @@ func TestAnRPTThatComesAfterARefreshIsKeptWithTheNewTokens(t *testing.T) {
 	assert.Equal(t, "new", kept.AccessToken().Reveal())
 	assert.Equal(t, u, kept.umaTokens())
 
-	m.end(httptest.NewRecorder(), nil, kept.state.identity)
+	m.end(httptest.NewRecorder(), r, nil, kept.state.identity, EndedByLogout)
 	assert.ErrorIs(t, s.keepUMA(httptest.NewRecorder(), r, u), ErrNoSession, "signed out meanwhile")
 }
