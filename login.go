@@ -37,9 +37,13 @@ type loginRequest struct {
 
 // startLogin sends the browser to the provider.
 func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req loginRequest) {
+	params := oxd.AuthorizationURLParams{Scope: m.scopes, ACRValues: req.acrs}
+	if language := m.language(r); language != "" {
+		params.Params = map[string]string{"ui_locales": language}
+	}
 	var answer string
 	err := m.breaker.call(func() (err error) {
-		answer, err = m.client.AuthorizationURL(r.Context(), oxd.AuthorizationURLParams{Scope: m.scopes, ACRValues: req.acrs})
+		answer, err = m.client.AuthorizationURL(r.Context(), params)
 		return err
 	})
 	if err != nil {
@@ -63,9 +67,6 @@ func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req logi
 	status := http.StatusFound
 	if r.Method != http.MethodGet {
 		status = http.StatusSeeOther // the form must not go to the provider
-	}
-	if language := m.language(r); language != "" {
-		answer += "&ui_locales=" + language
 	}
 	started := Event{Kind: LoginStarted}
 	if req.cause != nil {

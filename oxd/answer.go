@@ -14,7 +14,9 @@ func newError(command string, resp *Response) *Error {
 		HTTPStatus:  resp.HTTPStatus,
 	}
 	if e.Code == CodeNeedInfo {
-		e.NeedInfo = newNeedInfo(o["details"])
+		if e.NeedInfo = newNeedInfo(o["details"]); e.NeedInfo == nil {
+			e.NeedInfo = newNeedInfo(resp.Data) // oxd 4 sends the details alone
+		}
 	}
 	return e
 }

@@ -12,56 +12,21 @@ import (
 	"sync/atomic"
 )
 
-// Site says on whose behalf commands are sent: either OxdID, or Params.
-type Site struct {
-	// OxdID is a site registered elsewhere. Nothing is registered or kept then;
-	// of Params only metadata for UpdateSite and LogoutURL is used.
-	OxdID string
-	// Params is what to register on first use.
-	Params RegisterSiteParams
-	// File keeps the registration, credentials included, as JSON with mode 0600,
-	// so that a restart does not register again. A lock file lies beside it.
-	// Default: memory only, with a new client at the provider per process.
-	File string
-	// Protected tells that oxd protects its commands by tokens, as it always does
-	// over HTTPS. The site is registered with setup_client, and each command gets
-	// a token. Without need it breaks commands: oxd checks any token it is sent.
-	Protected bool
-	// Credentials are for a Protected site registered elsewhere.
-	Credentials *Credentials
-}
-
-// Credentials are what setup_client answered: those of the client that gets
-// protection tokens, not of the one that users log in with.
-type Credentials struct {
-	ClientID                string
-	ClientSecret            Secret
-	OPHost, OPDiscoveryPath string
-}
-
-func (cr *Credentials) check() error {
-	if cr.ClientID == "" || cr.ClientSecret.IsZero() {
-		return errors.New("oxd: Site.Credentials: client id or secret missing")
-	}
-	if err := checkPlainURL(normalHost(cr.OPHost)); err != nil {
-		return fmt.Errorf("oxd: Site.Credentials: OP host: %w", err)
-	}
-	return nil
-}
-
 // Client sends commands for one site. It is safe for concurrent use. Every
 // command but those that have nothing to do with a site registers it first, if
 // that has not been done (see [Client.Register]).
 //
 // The errors of all commands: an *Error if oxd refused, a *TransportError
-// (matching ErrUnavailable) if it did not answer, ErrTooLarge, ErrClosed, and
-// plain errors for parameters that cannot be right, which are not sent.
+// (matching ErrUnavailable) if it did not answer, ErrTooLarge, ErrClosed, one
+// that matches ErrUnsupported, and plain errors for parameters that cannot be
+// right, which are not sent.
 type Client struct {
 	transport Transport
 	site      Site
 	wire      siteWire // site.Params as sent, a copy
 	identity  string   // fingerprint of what only a new registration changes
 	metadata  string   // fingerprint of the rest
+	oxd4      bool
 
 	gate        gate
 	current     atomic.Pointer[registration]
@@ -79,7 +44,7 @@ func NewClient(t Transport, site Site) (*Client, error) {
 	if err := errors.Join(checkTransport(t, site), site.check()); err != nil {
 		return nil, err
 	}
-	c := &Client{transport: t, site: site}
+	c := &Client{transport: t, site: site, oxd4: isOxd4(t)}
 	if site.Credentials != nil {
 		credentials := *site.Credentials
 		c.site.Credentials = &credentials
@@ -93,39 +58,14 @@ func NewClient(t Transport, site Site) (*Client, error) {
 			c.wire.Scope = nil // registered elsewhere, with scopes unknown here
 		}
 	}
+	if site.Protected {
+		c.wire = c.withTokenScope(c.wire)
+	}
 	c.identity, c.metadata = c.wire.fingerprints()
+	if c.oxd4 && site.Protected {
+		c.identity = "4:" + c.identity // the client of an earlier setup_client gets no tokens there
+	}
 	return c, nil
-}
-
-func checkTransport(t Transport, site Site) error {
-	switch t := t.(type) {
-	case nil:
-		return errors.New("oxd: no transport")
-	case *TCPTransport:
-		return t.check()
-	case *HTTPSTransport:
-		if !site.Protected {
-			return errors.Join(t.check(), errors.New("oxd: over HTTPS Site.Protected is needed"))
-		}
-		return t.check()
-	}
-	return nil
-}
-
-func (s *Site) check() error {
-	var errs []error
-	if s.OxdID == "" {
-		errs = append(errs, s.Params.check())
-	}
-	switch elsewhere := s.OxdID != "" && s.Protected; {
-	case elsewhere && s.Credentials == nil:
-		errs = append(errs, errors.New("oxd: a protected site registered elsewhere needs Site.Credentials"))
-	case !elsewhere && s.Credentials != nil:
-		errs = append(errs, errors.New("oxd: Site.Credentials are for protected sites with an OxdID only"))
-	case elsewhere:
-		errs = append(errs, s.Credentials.check())
-	}
-	return errors.Join(errs...)
 }
 
 // Audience returns a name of the site that is made from the configuration alone,
@@ -151,8 +91,8 @@ func (c *Client) Close() error {
 // Do sends any other command. params must become a JSON object; nil is an empty
 // one. oxd_id is added if it is missing and the command is not one of those
 // without a site. The answer is decoded into result unless that is nil. Commands
-// sent this way are never repeated. The HTTPS extension has none but those that
-// are methods of Client.
+// sent this way are never repeated. Over HTTPS there are only those of the server
+// in question; for others the error matches ErrUnsupported.
 func (c *Client) Do(ctx context.Context, command string, params, result any) error {
 	body := []byte("{}")
 	if params != nil {
@@ -211,6 +151,11 @@ func (c *Client) roundTrip(ctx context.Context, x exchange) (json.RawMessage, er
 		return nil, err
 	}
 	defer c.gate.leave()
+	if t, ok := c.transport.(interface{ offers(command string) error }); ok {
+		if err := t.offers(x.command); err != nil {
+			return nil, err
+		}
+	}
 	if !x.own && !c.needsToken(x.command) {
 		return c.send(ctx, x, Secret{})
 	}

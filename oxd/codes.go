@@ -70,3 +70,37 @@ const (
 	CodeUMAProtectionExists              Code = "uma_protection_exists"
 	CodeProtectionTokenInsufficientScope Code = "protection_access_token_insufficient_scope"
 )
+
+// Codes of oxd 4. It has more of them, mostly for wrong ID tokens.
+const (
+	CodeBlankAccessToken                  Code = "blank_access_token"
+	CodeInvalidAccessToken                Code = "invalid_access_token"
+	CodeInactiveAccessToken               Code = "inactive_access_token"
+	CodeAccessTokenInsufficientScope      Code = "access_token_insufficient_scope"
+	CodeInvalidIntrospectionResponse      Code = "invalid_introspection_response"
+	CodeInvalidAuthorizationOxdID         Code = "invalid_authorization_oxd_id"
+	CodeAuthorizationOxdIDNotFound        Code = "authorization_oxd_id_not_found"
+	CodeOxdAccessDenied                   Code = "oxd_access_denied" // bind_ip_addresses
+	CodeInvalidRedirectURI                Code = "invalid_redirect_uri"
+	CodeInvalidOPHostAndConfiguration     Code = "invalid_op_host_and_configuration_endpoint"
+	CodeRestrictedOPHost                  Code = "restricted_op_host"
+	CodeInvalidClientID                   Code = "invalid_client_id"
+	CodeInvalidClientSecret               Code = "invalid_client_secret"
+	CodeInvalidClaimTokenOrClaimTokenForm Code = "invalid_claim_token_or_claim_token_form"
+	CodeInvalidScopeExpression            Code = "invalid_scope_expression"
+	CodeRemoveSiteFailed                  Code = "remove_site_failed"
+	CodeFailedToGetDiscovery              Code = "failed_to_get_discovery"
+	CodeFailedToGetIssuer                 Code = "failed_to_get_issuer"
+	CodeInvalidIssuerDiscovered           Code = "invalid_issuer_discovered"
+	CodeSSLHandshakeError                 Code = "ssl_handshake_error"
+)
+
+// formerCodes are the names of 3.1 for codes that oxd 4 calls otherwise.
+// errors.Is matches both.
+var formerCodes = map[Code]Code{
+	CodeBlankAccessToken:             CodeBlankProtectionAccessToken,
+	CodeInvalidAccessToken:           CodeInvalidProtectionAccessToken,
+	CodeInactiveAccessToken:          CodeInactiveProtectionAccessToken,
+	CodeAccessTokenInsufficientScope: CodeProtectionTokenInsufficientScope,
+	CodeInvalidRedirectURI:           CodeInvalidAuthorizationRedirectURI,
+}

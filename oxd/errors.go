@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 )
 
@@ -17,6 +18,10 @@ var (
 	// ErrTooLarge means that the command does not fit into the 9,999 UTF-16 code
 	// units of a frame. Nothing was sent.
 	ErrTooLarge = errors.New("oxd: command over 9,999 characters")
+	// ErrUnsupported is matched when this version of oxd does not have a command
+	// or a parameter, or not over this transport. Either nothing was sent, or oxd
+	// did not know the command; in no case was part of it carried out.
+	ErrUnsupported = errors.New("not supported by this oxd")
 	// ErrClosed means that Close was called before.
 	ErrClosed = errors.New("oxd: closed")
 	// ErrStateNotRegistered is matched when oxd does not know the state (any
@@ -67,10 +72,24 @@ func (e *Error) Error() string {
 // Unwrap returns the Code, so that errors.Is(err, oxd.CodeInvalidOxdID) works.
 func (e *Error) Unwrap() error { return e.Code }
 
-// Is matches ErrStateNotRegistered and ErrResourceNotProtected.
+// Is matches ErrStateNotRegistered, ErrResourceNotProtected and ErrUnsupported,
+// and the code of oxd 3.1 for one that is called otherwise in oxd 4.
 func (e *Error) Is(target error) bool {
-	c, ok := target.(*condition)
-	return ok && e.Code == c.code && strings.HasPrefix(e.Description, c.prefix)
+	switch t := target.(type) {
+	case *condition:
+		return e.Code == t.code && strings.HasPrefix(e.Description, t.prefix)
+	case Code:
+		former, renamed := formerCodes[e.Code]
+		return renamed && former == t
+	}
+	return target == ErrUnsupported && (e.Code == CodeUnsupportedOperation || e.noSuchPath())
+}
+
+// noSuchPath recognises the server's own 404. A provider's 404 is relayed with
+// what the provider said.
+func (e *Error) noSuchPath() bool {
+	return e.Code == "http_status_404" && e.HTTPStatus == http.StatusNotFound &&
+		(e.Description == "" || e.Description == "HTTP 404 Not Found")
 }
 
 // unexplained reports an internal error that says nothing: oxd's answer to its
@@ -86,6 +105,8 @@ const unexplainedText = "Unknown internal server error occurs."
 // contain nothing of the command.
 var fixedTexts = []string{
 	"'code' is empty or not specified.",
+	"'code' is invalid.",
+	"'refresh token' is empty or not specified",
 	"'state' is empty or not specified.",
 	"'state' is not registered.",
 	"Command parameters are not specified or otherwise malformed.",

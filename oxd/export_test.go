@@ -11,5 +11,6 @@ var (
 	Encode            = encode
 	DecodeEnvelope    = decodeEnvelope
 	UsableLifetime    = usable
+	ReadREST          = readREST
 	RepeatableCommand = func(command string) bool { return traitsOf(command).repeatable }
 )

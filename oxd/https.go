@@ -4,26 +4,18 @@ package oxd
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// maxBody bounds the answer. What oxd can send fits many times.
-const maxBody = 1 << 20
-
-// HTTPSTransport speaks to the oxd-https-extension. Fields must not be changed,
-// nor the struct copied, after first use. It is safe for concurrent use.
+// HTTPSTransport speaks to the oxd-https-extension of oxd 3.1. Fields must not
+// be changed, nor the struct copied, after first use. It is safe for concurrent
+// use.
 //
 // Certificates are always verified, and redirects never followed: the token in
 // the header would go with them. The extension ships with a certificate that no
@@ -39,13 +31,11 @@ type HTTPSTransport struct {
 	// Timeout bounds each command, reading the answer included. Default 10 s.
 	Timeout time.Duration
 
-	gate gate
-	once sync.Once
-	http *http.Client
+	web web
 }
 
-// errNotExposed is a command that the extension does not have.
-var errNotExposed = errors.New("not available over HTTPS")
+// errNotExposed is a command that the server has no path for.
+var errNotExposed = fmt.Errorf("not available over HTTPS: %w", ErrUnsupported)
 
 // needsHeader tells for each path of the extension whether it demands a token.
 var needsHeader = map[string]bool{
@@ -62,47 +52,29 @@ var needsHeader = map[string]bool{
 	"uma-rs-check-access":               true,
 	"uma-rp-get-rpt":                    true,
 	"uma-rp-get-claims-gathering-url":   true,
+
+	// Of later 3.1.x versions; 3.1.1 answers 404.
+	"remove-site":             true,
+	"introspect-access-token": true,
+	"introspect-rpt":          true,
+}
+
+func (t *HTTPSTransport) settings() webSettings {
+	return webSettings{"HTTPSTransport", t.BaseURL, t.Client, t.Timeout}
 }
 
 func (t *HTTPSTransport) check() error {
 	if t == nil {
 		return errors.New("oxd: no transport")
 	}
-	u, err := url.Parse(t.BaseURL)
-	switch {
-	case err != nil || u.Scheme != "https" || u.Host == "":
-		return errors.New("oxd: HTTPSTransport.BaseURL must be an absolute https URL")
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return errors.New("oxd: HTTPSTransport.BaseURL must not have a user, a query or a fragment")
-	case t.Timeout < 0:
-		return errors.New("oxd: negative timeout in HTTPSTransport")
-	case skipsVerification(t.Client):
-		return errors.New("oxd: HTTPSTransport.Client has InsecureSkipVerify set; trust the CA of oxd in RootCAs instead")
+	return t.settings().check()
+}
+
+func (t *HTTPSTransport) offers(command string) error {
+	if _, exposed := needsHeader[pathOf(command)]; !exposed {
+		return fmt.Errorf("oxd: %s: %w", command, errNotExposed)
 	}
 	return nil
-}
-
-func skipsVerification(client *http.Client) bool {
-	rt := http.DefaultTransport
-	if client != nil && client.Transport != nil {
-		rt = client.Transport
-	}
-	ht, ok := rt.(*http.Transport)
-	return ok && ht.TLSClientConfig != nil && ht.TLSClientConfig.InsecureSkipVerify
-}
-
-func (t *HTTPSTransport) init() {
-	client := http.Client{}
-	if t.Client != nil {
-		client = *t.Client
-	}
-	if ht, ok := http.DefaultTransport.(*http.Transport); ok && client.Transport == nil {
-		own := ht.Clone()
-		own.MaxIdleConnsPerHost = 16
-		client.Transport = own
-	}
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	t.http = &client
 }
 
 // RoundTrip sends one command and reads its answer.
@@ -110,25 +82,20 @@ func (t *HTTPSTransport) RoundTrip(ctx context.Context, req *Request) (*Response
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	path := pathOf(req.Command)
-	demanded, exposed := needsHeader[path]
-	if !exposed {
-		return nil, fmt.Errorf("oxd: %s: %w", req.Command, errNotExposed)
+	if err := t.offers(req.Command); err != nil {
+		return nil, err
 	}
-	if demanded && req.Token.IsZero() {
+	path := pathOf(req.Command)
+	if needsHeader[path] && req.Token.IsZero() {
 		return nil, fmt.Errorf("oxd: %s: needs a protection token over HTTPS; set Site.Protected", req.Command)
 	}
 	if _, err := envelope(req); err != nil { // what the extension is going to send
 		return nil, err
 	}
-	if err := t.gate.enter(); err != nil {
-		return nil, err
-	}
-	defer t.gate.leave()
-	t.once.Do(t.init)
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Timeout, defaultTimeout))
-	defer cancel()
-	return t.exchange(ctx, req, path)
+	return t.web.roundTrip(ctx, t.settings(), webRequest{
+		command: req.Command, method: http.MethodPost, path: path,
+		body: req.Params, header: commandHeader(req.Token), repeatable: req.Repeatable,
+	}, interpret)
 }
 
 // pathOf follows the rule of the extension and its one exception.
@@ -137,62 +104,6 @@ func pathOf(command string) string {
 		return "update-site"
 	}
 	return strings.ReplaceAll(command, "_", "-")
-}
-
-func (t *HTTPSTransport) exchange(ctx context.Context, req *Request, path string) (*Response, error) {
-	var sent atomic.Bool
-	trace := &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }}
-	hr, err := t.newRequest(httptrace.WithClientTrace(ctx, trace), req, path)
-	if err != nil {
-		return nil, err
-	}
-	hresp, err := t.http.Do(hr)
-	if err != nil {
-		return nil, &TransportError{Command: req.Command, Sent: sent.Load(), Err: contextual(ctx, withoutURL(err))}
-	}
-	defer hresp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(hresp.Body, maxBody+1))
-	if err == nil && len(body) > maxBody {
-		err = errors.New("answer over 1 MiB")
-	}
-	if err != nil {
-		return nil, &TransportError{Command: req.Command, Sent: true, Err: contextual(ctx, err)}
-	}
-	resp, err := interpret(req.Command, hresp.StatusCode, body)
-	var te *TransportError
-	if errors.As(err, &te) { // the end of ctx can look like the end of the body
-		te.Err = contextual(ctx, te.Err)
-	}
-	return resp, err
-}
-
-func (t *HTTPSTransport) newRequest(ctx context.Context, req *Request, path string) (*http.Request, error) {
-	target, err := url.JoinPath(t.BaseURL, path)
-	if err != nil {
-		return nil, fmt.Errorf("oxd: HTTPSTransport.BaseURL: %w", err)
-	}
-	hr, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(req.Params))
-	if err != nil {
-		return nil, fmt.Errorf("oxd: HTTPSTransport.BaseURL: %w", err)
-	}
-	hr.Header.Set("Content-Type", "application/json")
-	hr.Header.Set("Accept", "application/json")
-	if !req.Token.IsZero() {
-		hr.Header.Set("Authorization", "Bearer "+req.Token.Reveal())
-	}
-	if req.Repeatable {
-		hr.Header["Idempotency-Key"] = nil // net/http may repeat it then; nothing is sent
-	}
-	return hr, nil
-}
-
-// withoutURL drops what net/http puts around the cause.
-func withoutURL(err error) error {
-	var ue *url.Error
-	if errors.As(err, &ue) {
-		return ue.Err
-	}
-	return err
 }
 
 // interpret looks for the envelope before the status: refusals of oxd come with
@@ -204,8 +115,7 @@ func interpret(command string, status int, body []byte) (*Response, error) {
 		return resp, nil
 	}
 	if status >= 400 && status < 500 {
-		data, err := json.Marshal(map[string]string{"error": fmt.Sprintf("http_status_%d", status)})
-		return &Response{Status: statusError, Data: data, HTTPStatus: status}, err
+		return httpRefusal(status, "")
 	}
 	return nil, &TransportError{Command: command, Sent: true, Err: complaint(status, body)}
 }
@@ -228,8 +138,6 @@ func complaint(status int, body []byte) error {
 // Close waits for commands in progress and closes idle connections. Later
 // commands return ErrClosed.
 func (t *HTTPSTransport) Close() error {
-	t.gate.close()
-	t.once.Do(t.init)
-	t.http.CloseIdleConnections()
+	t.web.close(t.Client)
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"example.com/oxdauth/oxd"
 	"github.com/stretchr/testify/assert"
@@ -132,41 +131,6 @@ func credentials() *oxd.Credentials {
 	return &oxd.Credentials{ClientID: "setup", ClientSecret: secret("sec"), OPHost: "idp.example.org"}
 }
 
-func TestHTTPSRefusesUntrustedCertificates(t *testing.T) {
-	t.Parallel()
-	asked := false
-	s, _ := newHTTPS(t, func(http.ResponseWriter, *http.Request) { asked = true })
-	for _, client := range []*http.Client{nil, {}, {Transport: &http.Transport{}}} {
-		tr := &oxd.HTTPSTransport{BaseURL: s.URL, Client: client}
-		_, err := tr.RoundTrip(t.Context(), userInfo())
-		require.ErrorIs(t, err, oxd.ErrUnavailable)
-		var unverified *tls.CertificateVerificationError
-		require.ErrorAs(t, err, &unverified)
-		var te *oxd.TransportError
-		require.ErrorAs(t, err, &te)
-		assert.False(t, te.Sent)
-		assert.NotContains(t, err.Error(), s.URL)
-		require.NoError(t, tr.Close())
-	}
-	assert.False(t, asked)
-}
-
-func TestV68HTTPSFollowsNoRedirect(t *testing.T) {
-	t.Parallel()
-	for _, code := range []int{301, 302, 307, 308} {
-		elsewhere := false
-		other, _ := newHTTPS(t, func(http.ResponseWriter, *http.Request) { elsewhere = true })
-		s, tr := newHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, other.URL, code)
-		})
-		_, err := tr.RoundTrip(t.Context(), userInfo())
-		require.ErrorIs(t, err, oxd.ErrUnavailable)
-		require.ErrorContains(t, err, "redirect")
-		assert.False(t, elsewhere)
-		assert.Nil(t, s.Client().CheckRedirect, "the caller's client is not changed")
-	}
-}
-
 func TestHTTPSAnswersAreReadByTheirEnvelope(t *testing.T) {
 	t.Parallel()
 	const id = `{"code":500,"message":"There was an error processing your request. It has been logged (ID 0123456789abcdef)."}`
@@ -227,37 +191,6 @@ func tokenFirst(t *testing.T, tr oxd.Transport) *oxd.Client {
 	}), oxd.Site{OxdID: "x", Protected: true, Credentials: credentials()})
 }
 
-func TestV87HTTPSBodyIsBounded(t *testing.T) {
-	t.Parallel()
-	_, tr := newHTTPS(t, func(w http.ResponseWriter, _ *http.Request) {
-		chunk := []byte(strings.Repeat(" ", 64<<10))
-		for {
-			if _, err := w.Write(chunk); err != nil {
-				return
-			}
-		}
-	})
-	_, err := tr.RoundTrip(t.Context(), userInfo())
-	require.ErrorIs(t, err, oxd.ErrUnavailable)
-	require.ErrorContains(t, err, "1 MiB")
-}
-
-func TestV87HTTPSSlowBodyEndsWithTheTimeout(t *testing.T) {
-	t.Parallel()
-	_, tr := newHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, `{"status":`)
-		_ = http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-	})
-	tr.Timeout = 500 * time.Millisecond
-	_, err := tr.RoundTrip(t.Context(), userInfo())
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorIs(t, err, oxd.ErrUnavailable)
-	var te *oxd.TransportError
-	require.ErrorAs(t, err, &te)
-	assert.True(t, te.Sent)
-}
-
 func TestHTTPSRequestLimitHolds(t *testing.T) {
 	t.Parallel()
 	asked := false
@@ -268,29 +201,4 @@ func TestHTTPSRequestLimitHolds(t *testing.T) {
 	_, err := tr.RoundTrip(t.Context(), req)
 	require.ErrorIs(t, err, oxd.ErrTooLarge)
 	assert.False(t, asked)
-}
-
-func TestHTTPSCloseWaitsAndRefuses(t *testing.T) {
-	t.Parallel()
-	_, tr := newHTTPS(t, respond(200, `{"status":"ok","data":{}}`))
-	_, err := tr.RoundTrip(t.Context(), userInfo())
-	require.NoError(t, err)
-	require.NoError(t, tr.Close())
-	_, err = tr.RoundTrip(t.Context(), userInfo())
-	require.ErrorIs(t, err, oxd.ErrClosed)
-	require.NoError(t, new(oxd.HTTPSTransport).Close(), "unused")
-}
-
-func TestHTTPSReusesConnections(t *testing.T) {
-	t.Parallel()
-	remotes := map[string]bool{}
-	_, tr := newHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
-		remotes[r.RemoteAddr] = true
-		respond(200, `{"status":"ok","data":{}}`)(w, r)
-	})
-	for range 5 {
-		_, err := tr.RoundTrip(t.Context(), userInfo())
-		require.NoError(t, err)
-	}
-	assert.Len(t, remotes, 1)
 }

@@ -21,8 +21,8 @@ type attempts struct {
 	failure  error
 }
 
-// forgotten reports whether err means that oxd does not know the site. With its
-// default storage oxd 3.1.1 has no code for that and answers as to any fault of
+// forgotten reports whether err means that oxd does not know the site. oxd 4 says
+// so. With its default storage oxd 3.1.1 has no code for that and answers as to any fault of
 // its own or of the provider. So it is asked again with a command that should
 // work, at most once a minute, and only about a site that has worked before: a
 // new one that fails is wrongly set up, and another would fail as well.
@@ -34,7 +34,7 @@ func (c *Client) forgotten(ctx context.Context, reg *registration, err error) bo
 		return true
 	}
 	var e *Error
-	if !errors.As(err, &e) || !e.unexplained() || !(reg.working.Load() || reg.fromFile) || !c.mayProbe() {
+	if c.oxd4 || !errors.As(err, &e) || !e.unexplained() || !(reg.working.Load() || reg.fromFile) || !c.mayProbe() {
 		return false
 	}
 	return errors.Is(c.probe(ctx, reg), errUnknownSite)
@@ -54,7 +54,7 @@ func (c *Client) probe(ctx context.Context, reg *registration) error {
 	var e *Error
 	switch {
 	case err == nil || errors.Is(err, CodeInvalidOxdID):
-	case !errors.As(err, &e) || !e.unexplained() || e.Command != x.command:
+	case c.oxd4 || !errors.As(err, &e) || !e.unexplained() || e.Command != x.command:
 		return err
 	default:
 		_, alive := c.sendDirect(ctx, "license_status", struct{}{})

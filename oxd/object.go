@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,6 +59,16 @@ func (o object) list(name string) []string {
 	return values
 }
 
+// values returns a list without what is empty, nil if nothing is left: oxd 4
+// sends nothing, null, "" or [] for the same.
+func (o object) values(name string) []string {
+	values := slices.DeleteFunc(o.list(name), func(s string) bool { return s == "" })
+	if len(values) == 0 {
+		return nil
+	}
+	return values
+}
+
 // scope returns scopes sent as an array or separated by spaces. Nothing sent is
 // nothing granted: what was asked for is never assumed.
 func (o object) scope(name string) []string {
@@ -87,6 +98,16 @@ func (o object) moment(name string) time.Time {
 		return time.Time{}
 	}
 	return t
+}
+
+// milliseconds returns a time counted in them since 1970; the zero Time for 0
+// and what is not a time.
+func (o object) milliseconds(name string) time.Time {
+	f, err := strconv.ParseFloat(o.text(name), 64)
+	if err != nil || !(f > 0 && f/1000 <= lastSecond) {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(f))
 }
 
 // link returns an absolute http or https URL, "" for anything else: the text

@@ -25,7 +25,8 @@ const (
 type Registration struct {
 	OxdID, OPHost string
 	// ClientID and ClientSecret get the protection tokens of a Protected site.
-	// They are empty otherwise, and never those of the client for logins.
+	// They are empty otherwise, and before oxd 4 not those of the client for
+	// logins.
 	ClientID                string
 	ClientSecret            Secret
 	RegistrationAccessToken Secret

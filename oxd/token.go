@@ -80,7 +80,7 @@ func (c *Client) clientToken(ctx context.Context, p ClientTokenParams) (*ClientT
 }
 
 // tokenParams asks for no scopes, which suits 3.1.1, except for the one that
-// 3.1.4 and later look for, if the site is registered with it.
+// 3.1.4 looks for, if the site is registered with it, and oxd 4 always.
 func (c *Client) tokenParams(reg *registration) ClientTokenParams {
 	p := ClientTokenParams{
 		OPHost: reg.OPHost, OPDiscoveryPath: c.wire.OPDiscoveryPath,
@@ -89,8 +89,8 @@ func (c *Client) tokenParams(reg *registration) ClientTokenParams {
 	if cr := c.site.Credentials; cr != nil {
 		p.OPHost, p.OPDiscoveryPath = cr.OPHost, cr.OPDiscoveryPath
 	}
-	if slices.Contains(c.wire.Scope, "oxd") {
-		p.Scope = []string{"openid", "oxd"}
+	if c.oxd4 || slices.Contains(c.wire.Scope, tokenScope) {
+		p.Scope = []string{"openid", tokenScope}
 	}
 	return p
 }

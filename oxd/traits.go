@@ -26,6 +26,14 @@ var commandTraits = map[string]traits{
 	"get_client_token":      {repeatable: true, siteless: true, unprotected: true},
 	"license_status":        {repeatable: true, siteless: true, unprotected: true},
 
+	"introspect_access_token": {repeatable: true},
+	"introspect_rpt":          {repeatable: true},
+	idTokenCommand:            {repeatable: true},
+	accessTokenCommand:        {repeatable: true},
+	"get_discovery":           {repeatable: true, siteless: true, unprotected: true},
+	"get_jwks":                {repeatable: true, siteless: true, unprotected: true},
+	"get_issuer":              {repeatable: true, siteless: true, unprotected: true},
+
 	// Never twice: each makes another client at the provider.
 	"register_site": {siteless: true},
 	"setup_client":  {siteless: true, unprotected: true},
@@ -35,7 +43,7 @@ var commandTraits = map[string]traits{
 	// one undoes what another has written since), get_tokens_by_code (a provider
 	// revokes the tokens of a code it sees twice),
 	// get_access_token_by_refresh_token (the token was rotated, and its reuse can
-	// end the whole grant), uma_rp_get_rpt (the ticket is used up), and
-	// uma_rp_get_claims_gathering_url (belongs to that ticket, and leaves behind a
-	// state that a login would accept).
+	// end the whole grant), uma_rp_get_rpt (the ticket is used up), remove_site (the
+	// second one fails), and uma_rp_get_claims_gathering_url (belongs to that
+	// ticket, and leaves behind a state that a login would accept).
 }

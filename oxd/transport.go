@@ -23,6 +23,9 @@ import (
 // for concurrent use, must not keep or change req, and may only send a command
 // twice under the rule of Request.Repeatable. A Transport that is an io.Closer
 // is closed by Client.Close.
+//
+// A Transport to oxd 4 says so with a method OxdVersion() int that returns 4.
+// Without it the Client takes oxd for 3.1, and refuses what only oxd 4 can do.
 type Transport interface {
 	RoundTrip(ctx context.Context, req *Request) (*Response, error)
 }
@@ -41,7 +44,7 @@ type Request struct {
 	Repeatable bool
 }
 
-// Response is the envelope of an answer.
+// Response is an answer, with or without an envelope on its way.
 type Response struct {
 	// Status is "ok" or "error".
 	Status string
@@ -111,11 +114,13 @@ func escapeASCII(text []byte) []byte {
 	return out
 }
 
+var errNotObject = errors.New("oxd: parameters are not a JSON object")
+
 // withField adds a field to the text of a JSON object.
 func withField(params []byte, name, value string) ([]byte, error) {
 	inner := bytes.TrimSpace(params)
 	if len(inner) < 2 || inner[0] != '{' || inner[len(inner)-1] != '}' {
-		return nil, errors.New("oxd: parameters are not a JSON object")
+		return nil, errNotObject
 	}
 	inner = bytes.TrimSpace(inner[1 : len(inner)-1])
 	out := make([]byte, 0, len(params)+len(name)+len(value)+8)

@@ -31,16 +31,35 @@ type Condition struct {
 
 // ProtectResources registers resources (uma_rs_protect). oxd 3.1.1 appends: what
 // was registered before goes on deciding, and doing it again leaves duplicates
-// at the authorization server, so it is to be done once per registration. It
-// needs the scope uma_protection and the grant client_credentials.
+// at the authorization server, so it is to be done once per registration. From
+// 3.1.3 on oxd refuses the second time with CodeUMAProtectionExists. It needs the
+// scope uma_protection and the grant client_credentials.
 func (c *Client) ProtectResources(ctx context.Context, resources []Resource) error {
-	const command = "uma_rs_protect"
-	if err := checkResources(resources); err != nil {
-		return fmt.Errorf("oxd: %s: %w", command, err)
+	return c.protect(ctx, resources, false)
+}
+
+// ReplaceResources registers resources in place of all that were registered
+// before, which oxd deletes at the authorization server (uma_rs_protect with
+// overwrite). RPTs for them are worth nothing then. Of oxd 4: before, the error
+// is ErrUnsupported, because 3.1.1 and 3.1.2 would append in silence; to those
+// who know that they have 3.1.3 or later, [Client.Do] is open.
+func (c *Client) ReplaceResources(ctx context.Context, resources []Resource) error {
+	if err := c.needsOxd4(protectCommand + ": overwrite"); err != nil {
+		return err
 	}
-	_, err := c.call(ctx, command, struct {
+	return c.protect(ctx, resources, true)
+}
+
+const protectCommand = "uma_rs_protect"
+
+func (c *Client) protect(ctx context.Context, resources []Resource, overwrite bool) error {
+	if err := checkResources(resources); err != nil {
+		return fmt.Errorf("oxd: %s: %w", protectCommand, err)
+	}
+	_, err := c.call(ctx, protectCommand, struct {
 		Resources []Resource `json:"resources"`
-	}{resources})
+		Overwrite bool       `json:"overwrite,omitempty"`
+	}{resources, overwrite})
 	return err
 }
 
@@ -190,6 +209,8 @@ type ClaimsGatheringParams struct {
 	// ClaimsRedirectURI is where the browser comes back to, an absolute URL
 	// without query and fragment: oxd does not encode it.
 	ClaimsRedirectURI string
+	// State is used instead of one made by oxd; see AuthorizationURLParams.State.
+	State string
 }
 
 // ClaimsGathering is where to send the browser, and the state it will bring back.
@@ -206,14 +227,24 @@ func (c *Client) ClaimsGatheringURL(ctx context.Context, p ClaimsGatheringParams
 	if err := checkPlainURL(p.ClaimsRedirectURI); err != nil {
 		return nil, fmt.Errorf("oxd: %s: claims redirect URI: %w", command, err)
 	}
-	o, err := c.call(ctx, command, map[string]string{
-		"ticket": p.Ticket.Reveal(), "claims_redirect_uri": p.ClaimsRedirectURI,
-	})
+	if strings.ContainsFunc(p.State, needsEncoding) {
+		return nil, fmt.Errorf("oxd: %s: state has a character that oxd would not encode", command)
+	}
+	if p.State != "" {
+		if err := c.needsOxd4(command + ": state"); err != nil {
+			return nil, err
+		}
+	}
+	o, err := c.call(ctx, command, struct {
+		Ticket            string `json:"ticket"`
+		ClaimsRedirectURI string `json:"claims_redirect_uri"`
+		State             string `json:"state,omitempty"`
+	}{p.Ticket.Reveal(), p.ClaimsRedirectURI, p.State})
 	if err != nil {
 		return nil, err
 	}
 	g := &ClaimsGathering{URL: o.link("url"), State: o.text("state")}
-	if g.URL == "" || g.State == "" {
+	if g.URL == "" || g.State == "" || p.State != "" && g.State != p.State {
 		return nil, useless(command, "url or state")
 	}
 	return g, nil
