@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -127,20 +128,54 @@ func (g *Guard) askCached(ctx context.Context, rt *route, rpt oxd.Secret) verdic
 	mine, purges := &grantFlight{done: make(chan struct{}), v: verdict{outcome: Unavailable}}, c.purges
 	c.flights[key] = mine
 	c.mu.Unlock()
+	expires := grantExpiry(rpt.Reveal(), started, c.maxTTL)
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.flights[key] == mine {
 			delete(c.flights, key)
 		}
-		expires := grantExpiry(rpt.Reveal(), started, c.maxTTL)
 		if mine.v.outcome == Granted && c.purges == purges && started.Before(expires) {
 			c.addLocked(key, expires)
 		}
 		close(mine.done)
 	}()
 	mine.v = g.question(ctx, rt, rpt)
+	if mine.v.outcome == Granted {
+		expires = g.introspectedExpiry(ctx, rpt, expires)
+	}
 	return mine.v
+}
+
+// introspectedExpiry ends a grant with the RPT and each of its permissions, where oxd can say when that is (introspect_rpt,
+// oxd 3.1.2 and later). If it could and does not, the grant is not kept.
+func (g *Guard) introspectedExpiry(ctx context.Context, rpt oxd.Secret, expires time.Time) time.Time {
+	if g.noIntrospection.Load() {
+		return expires
+	}
+	var about *oxd.RPTIntrospection
+	err := g.call(ctx, func(ctx context.Context) (err error) {
+		about, err = g.client.IntrospectRPT(ctx, rpt)
+		return err
+	})
+	switch {
+	case errors.Is(err, oxd.ErrUnsupported):
+		g.noIntrospection.Store(true)
+		return expires
+	case err != nil || !about.Active:
+		return time.Time{}
+	}
+	ends := []time.Time{about.ExpiresAt}
+	for _, permission := range about.Permissions {
+		ends = append(ends, permission.ExpiresAt)
+	}
+	now := time.Now()
+	for _, end := range ends {
+		if left := now.Add(time.Until(end) - maxClockSkew); !end.IsZero() && left.Before(expires) {
+			expires = left
+		}
+	}
+	return expires
 }
 
 const maxClockSkew = 5 * time.Second

@@ -38,6 +38,8 @@ type Guard struct {
 	breaker breaker
 	places  chan struct{} // one for each question under way
 
+	noIntrospection atomic.Bool // oxd does not have introspect_rpt
+
 	mu     sync.Mutex // guards routes
 	routes []*route
 

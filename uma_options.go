@@ -76,8 +76,9 @@ func WithProtectionFile(file string) GuardOption {
 	})
 }
 
-// WithGrantCache remembers grants, never anything else, for at most maxTTL and never past the exp of an RPT that is a JWT.
-// oxd 3.1.1 tells no expiry, so maxTTL is how long a revoked or expired RPT may still be accepted. Equal checks that run at
+// WithGrantCache remembers grants, never anything else, for at most maxTTL and never past the exp of an RPT that is a JWT,
+// or past the expiry that oxd 3.1.2 and later tell (introspect_rpt, one more question per grant). maxTTL is how long a
+// revoked RPT may still be accepted, with oxd 3.1.1 also an expired one. Equal checks that run at
 // the same time are then joined as well. 1 to 100,000 entries of about 200 bytes; more than 0 and at most 60 seconds, of
 // which 5 are a good start. Default: off, every request is checked by oxd.
 func WithGrantCache(maxEntries int, maxTTL time.Duration) GuardOption {

@@ -34,7 +34,8 @@ const (
 // authorization server, so that an RPT for one does not open another.
 //
 // It reports all problems with the declarations at once, before oxd is contacted. Scopes that have changed and resources
-// that are gone are an error: oxd 3.1.1 can neither change nor remove a resource, and would go on with the old scopes.
+// that are gone are an error with oxd 3.1: it can neither change nor remove a resource, and would go on with the old scopes.
+// oxd 4 is told everything anew instead, also when a resource is added, and RPTs from before open nothing then.
 // Otherwise the errors are those of [oxd.Client.Register] and [oxd.Client.ProtectResources].
 func (g *Guard) Protect(ctx context.Context) error {
 	g.protecting.Lock()
@@ -67,10 +68,7 @@ func (g *Guard) Protect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := record.compare(routes); err != nil {
-		return err
-	}
-	if err := g.protectMissing(ctx, record, routes); err != nil {
+	if err := g.reconcile(ctx, record, routes); err != nil {
 		return err
 	}
 	if again, err := g.client.Register(ctx); err != nil || again.OxdID != reg.OxdID {
@@ -100,7 +98,7 @@ func sorted(words []string) []string {
 
 // compare reports what the declarations and the record disagree about.
 func (p protectionRecord) compare(routes []*route) error {
-	const wayOut = "oxd 3.1.1 cannot change that; restore the declaration, or give the application a new oxd_id by removing the files of its site and of its protection"
+	const wayOut = "oxd 3.1 cannot change that; restore the declaration, or give the application a new oxd_id by removing the files of its site and of its protection"
 	var errs []error
 	declared := map[string]bool{}
 	for _, rt := range routes {
@@ -117,15 +115,90 @@ func (p protectionRecord) compare(routes []*route) error {
 	return errors.Join(errs...)
 }
 
-// protectMissing registers what oxd does not know yet, in commands of bounded size. The record is kept after each, so that
-// a failure half-way registers nothing twice.
-func (g *Guard) protectMissing(ctx context.Context, record protectionRecord, routes []*route) error {
+// reconcile makes oxd protect what is declared. oxd 4 can be told everything anew; oxd 3.1.1 only more than before.
+func (g *Guard) reconcile(ctx context.Context, record protectionRecord, routes []*route) error {
+	routes = distinct(routes)
+	conflict := record.compare(routes)
+	var unknown []*route
+	if conflict == nil {
+		var err error
+		if unknown, err = g.unknown(ctx, record, routes); err != nil {
+			return err
+		}
+		if len(unknown) == 0 {
+			return g.saveRecord(record)
+		}
+	}
+	err := g.client.ReplaceResources(ctx, resources(routes))
+	switch {
+	case errors.Is(err, oxd.ErrUnsupported) && conflict != nil:
+		return conflict
+	case errors.Is(err, oxd.ErrUnsupported):
+		err = g.append(ctx, record, unknown)
+		if !errors.Is(err, oxd.CodeUMAProtectionExists) {
+			return err
+		}
+		// Only oxd 3.1.3 and later answer so, and they know how to overwrite.
+		if err = g.client.Do(ctx, "uma_rs_protect", overwrite{resources(routes), true}, nil); err != nil {
+			return fmt.Errorf("oxdauth: Protect: %w", err)
+		}
+	case err != nil:
+		return fmt.Errorf("oxdauth: Protect: %w", err)
+	}
+	g.settings.logger.WarnContext(ctx, "oxdauth: all resources were registered anew; RPTs from before open nothing any more", "resources", len(routes))
+	clear(record.Resources)
+	for _, rt := range routes {
+		record.Resources[rt.key()] = rt.fingerprint()
+	}
+	return g.saveRecord(record)
+}
+
+type overwrite struct {
+	Resources []oxd.Resource `json:"resources"`
+	Overwrite bool           `json:"overwrite"`
+}
+
+// distinct leaves out routes that share a resource and method with an earlier one.
+func distinct(routes []*route) []*route {
+	seen := map[string]bool{}
+	var list []*route
+	for _, rt := range routes {
+		if !seen[rt.key()] {
+			seen[rt.key()] = true
+			list = append(list, rt)
+		}
+	}
+	return list
+}
+
+// unknown gives the routes that oxd does not protect. What it does protect is entered into the record.
+func (g *Guard) unknown(ctx context.Context, record protectionRecord, routes []*route) ([]*route, error) {
+	var list []*route
+	for _, rt := range routes {
+		_, known := record.Resources[rt.key()]
+		if known && !rt.missing.Load() {
+			continue
+		}
+		there, err := g.probe(ctx, rt)
+		switch {
+		case err != nil:
+			return nil, err
+		case !there:
+			list = append(list, rt)
+		case !known:
+			g.settings.logger.WarnContext(ctx, "oxdauth: resource was protected before; its scopes cannot be verified", "resource", rt.key())
+			record.Resources[rt.key()] = rt.fingerprint()
+		}
+	}
+	return list, nil
+}
+
+// append registers resources in commands of bounded size. The record is kept after each, so that a failure half-way
+// registers nothing twice.
+func (g *Guard) append(ctx context.Context, record protectionRecord, routes []*route) error {
 	var batch []*route
 	size := 0
 	flush := func() error {
-		if len(batch) == 0 {
-			return nil
-		}
 		if err := g.client.ProtectResources(ctx, resources(batch)); err != nil {
 			return fmt.Errorf("oxdauth: Protect: %w", err)
 		}
@@ -135,36 +208,16 @@ func (g *Guard) protectMissing(ctx context.Context, record protectionRecord, rou
 		batch, size = nil, 0
 		return g.saveRecord(record)
 	}
-	seen := map[string]bool{}
 	for _, rt := range routes {
-		_, known := record.Resources[rt.key()]
-		if seen[rt.key()] || known && !rt.missing.Load() {
-			continue
-		}
-		seen[rt.key()] = true
-		there, err := g.probe(ctx, rt)
-		if err != nil {
-			return err
-		}
-		if there {
-			if !known {
-				g.settings.logger.WarnContext(ctx, "oxdauth: resource was protected before; its scopes cannot be verified", "resource", rt.key())
-				record.Resources[rt.key()] = rt.fingerprint()
-			}
-			continue
-		}
 		cost := 64 + 2*len(rt.path) + 2*len(strings.Join(rt.scopes, `","`)) + 2*len(strings.Join(rt.ticketScopes, `","`))
-		if size+cost > maxProtectBytes {
+		if size+cost > maxProtectBytes && len(batch) > 0 {
 			if err := flush(); err != nil {
 				return err
 			}
 		}
 		batch, size = append(batch, rt), size+cost
 	}
-	if err := flush(); err != nil {
-		return err
-	}
-	return g.saveRecord(record)
+	return flush()
 }
 
 // probe asks whether oxd knows a resource and method. A denial is the answer to a question without RPT.

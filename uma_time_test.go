@@ -26,13 +26,20 @@ import (
 // scriptedOxd answers uma_rs_check_access by a function of the RPT, and everything else with ok.
 type scriptedOxd struct {
 	checks  atomic.Int64
-	protect func() // nil: nothing
+	protect func()        // nil: nothing
+	expiry  func() string // of RPTs, as JSON of introspect_rpt; nil: oxd does not have it
 	answer  func(ctx context.Context, n int64, rpt string) (*oxd.Response, error)
 }
 
 func (s *scriptedOxd) RoundTrip(ctx context.Context, req *oxd.Request) (*oxd.Response, error) {
 	if req.Command == "uma_rs_protect" && s.protect != nil {
 		s.protect()
+	}
+	if req.Command == "introspect_rpt" {
+		if s.expiry == nil {
+			return &oxd.Response{Status: "error", Data: json.RawMessage(`{"error":"unsupported_operation"}`)}, nil
+		}
+		return &oxd.Response{Status: "ok", Data: json.RawMessage(s.expiry())}, nil
 	}
 	if req.Command != "uma_rs_check_access" {
 		return &oxd.Response{Status: "ok", Data: json.RawMessage(`{"oxd_id":"x"}`)}, nil
@@ -269,4 +276,47 @@ func TestGuardTicketLimitFillsUpAgain(t *testing.T) {
 		assert.Equal(t, 401, status(t.Context(), h, "").Code)
 		assert.Equal(t, 429, status(t.Context(), h, "").Code, "not more than the burst")
 	})
+}
+
+func TestAGrantEndsWithItsRPTWhereOxdTellsWhen(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		about string // %d is the time in half a minute
+		kept  time.Duration
+	}{
+		"an RPT that ends":                    {`{"active":true,"exp":%d,"permissions":[]}`, 25 * time.Second},
+		"a permission that ends earlier":      {`{"active":true,"exp":9999999999,"permissions":[{"resource_id":"1","exp":%d}]}`, 25 * time.Second},
+		"one that outlives the cache":         {`{"active":true,"exp":9999999999}`, time.Minute},
+		"nothing said about the end":          {`{"active":true}`, time.Minute},
+		"an RPT that has ended meanwhile":     {`{"active":false}`, 0},
+		"an answer that cannot be understood": {`{"permissions":7}`, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := &scriptedOxd{answer: func(_ context.Context, n int64, rpt string) (*oxd.Response, error) {
+					if rpt == "" {
+						return denied(n), nil
+					}
+					return granted(), nil
+				}}
+				s.expiry = func() string {
+					if !strings.Contains(tc.about, "%d") {
+						return tc.about
+					}
+					return fmt.Sprintf(tc.about, time.Now().Add(30*time.Second).Unix())
+				}
+				h := s.guard(t, oxdauth.WithGrantCache(10, time.Minute))
+				require.Equal(t, 200, status(t.Context(), h, "a").Code)
+				if tc.kept > 0 {
+					time.Sleep(tc.kept - time.Second)
+					require.Equal(t, 200, status(t.Context(), h, "a").Code)
+					assert.EqualValues(t, 1, s.checks.Load(), "a second before")
+					time.Sleep(time.Second)
+				}
+				require.Equal(t, 200, status(t.Context(), h, "a").Code)
+				assert.EqualValues(t, 2, s.checks.Load())
+			})
+		})
+	}
 }
