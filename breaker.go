@@ -52,6 +52,12 @@ func (b *breaker) allow(now time.Time) bool {
 	return true
 }
 
+func (b *breaker) open() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failures >= breakerFailures
+}
+
 // done counts an outcome. A client that went away says nothing about oxd.
 func (b *breaker) done(now time.Time, err error) {
 	b.mu.Lock()
