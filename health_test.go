@@ -2,6 +2,7 @@ package oxdauth_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,7 +35,10 @@ func TestReadinessFollowsOxdAndTheGuard(t *testing.T) {
 	assert.ErrorIs(t, a.auth.Ready(), oxd.ErrUnavailable)
 
 	g := newGuardApp(t, guardSetup{unprotected: true})
-	handler := oxdauth.ReadyHandler(a.auth.Ready, g.guard.Ready)
-	require.NotNil(t, handler)
-	assert.Error(t, g.guard.Ready())
+	for _, want := range []int{http.StatusServiceUnavailable, http.StatusOK} {
+		rec := httptest.NewRecorder()
+		oxdauth.ReadyHandler(g.guard.Ready).ServeHTTP(rec, httptest.NewRequest("GET", "/ready", nil))
+		assert.Equal(t, want, rec.Code)
+		require.NoError(t, g.guard.Protect(t.Context()))
+	}
 }
