@@ -329,7 +329,7 @@ func TestManyRequestsWithOneExpiredTokenMakeOneRefresh(t *testing.T) {
 	before, due := a.srv.Provider.Refreshes(), time.Now().Add(time.Second)
 	require.Eventually(t, func() bool { return time.Now().After(due) }, 5*time.Second, 20*time.Millisecond)
 	var wg sync.WaitGroup
-	for range 50 {
+	for range 100 {
 		wg.Go(func() {
 			res, body := a.once(nil, a.navigation("/", "Cookie", cookie))
 			assert.Equal(t, http.StatusOK, res.StatusCode, body)
