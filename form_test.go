@@ -157,6 +157,10 @@ func TestOnlyFormsOfThisOriginThatCanBeKeptBeginALogin(t *testing.T) {
 	}
 	t.Run("and one that can", func(t *testing.T) {
 		t.Parallel()
+		req := on.request("POST", "/notes", "Accept", "text/html", "Content-Type", form, "Origin", on.base)
+		req.Body = readerOf("a=b")
+		first, _ := on.once(nil, req)
+		assert.Equal(t, http.StatusSeeOther, first.StatusCode, "after which no browser sends the form on")
 		res, err := on.srv.Browser().PostForm(on.base+"/notes", url.Values{"text": {strings.Repeat("words that compress ", 500)}})
 		require.NoError(t, err)
 		assert.Equal(t, on.srv.Provider.URL, res.Request.URL.Scheme+"://"+res.Request.URL.Host)

@@ -275,6 +275,40 @@ func TestV92ClaimsAreReReadFromUserinfo(t *testing.T) {
 	})
 }
 
+func TestClaimsThatCannotBeReadLeaveTheSessionAsItIs(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		lifetime time.Duration // of the access token, without a refresh token
+		calls    int32
+	}{
+		"userinfo that names nobody, as for a token the provider refused": {0, 1},
+		"an access token that has expired":                                {time.Minute, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeOxd{userinfo: func(context.Context, int32) (string, error) { return `{"claims":{}}`, nil }}
+				m := newTestMiddleware(t, f, WithClaimsInterval(10*time.Minute))
+				id, tok := m.mint(&oxd.Tokens{
+					AccessToken: oxd.NewSecret("a"), IDToken: oxd.NewSecret("i"), ExpiresIn: tc.lifetime, Claims: oxd.Claims{"sub": {"alice"}},
+				}, oxd.Claims{"name": {"Alice"}})
+				rec := httptest.NewRecorder()
+				require.NoError(t, m.save(rec, nil, id, tok, true, true))
+				v := &visitor{m: m, jar: map[string]string{}}
+				v.keep(rec.Result())
+				time.Sleep(10 * time.Minute)
+				status, _, _ := v.visit()
+				assert.Equal(t, 200, status)
+				s, err := m.Authenticate(v.request())
+				require.NoError(t, err)
+				assert.Equal(t, "Alice", s.Claims.Get("name"))
+				assert.Equal(t, tc.calls, f.userinfos.Load())
+				require.NoError(t, m.Close())
+			})
+		})
+	}
+}
+
 func TestV90AChangedSubjectEndsTheSession(t *testing.T) {
 	t.Parallel()
 	for name, lifetime := range map[string]time.Duration{"with a valid access token": time.Hour, "together with a refresh": time.Minute} {
