@@ -23,7 +23,7 @@ func TestTheRenamedCopyBuildsUnderItsNewPath(t *testing.T) {
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	assert.Equal(t, []string{"example.org/team/oxdauth", "example.org/team/oxdauth/examples"}, strings.Fields(string(out)))
+	assert.Equal(t, []string{"example.org/team/oxdauth", "example.org/team/oxdauth/benchmarks", "example.org/team/oxdauth/examples"}, strings.Fields(string(out)))
 
 	cmd = exec.CommandContext(t.Context(), "go", "build", "./...", "./examples/admin")
 	cmd.Dir = root
