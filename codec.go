@@ -39,6 +39,7 @@ type identity struct {
 
 	subject, issuer, sid, acr string
 	claims                    oxd.Claims
+	room                      []string // empty; where a read puts the values of the claims, as far as they fit
 }
 
 // tokens is the payload opened only for a refresh or when the application asks for a token.
@@ -97,13 +98,13 @@ func (v *identity) unmarshal(b []byte) error {
 	}
 	if n := r.count(); n > 0 {
 		v.claims = make(oxd.Claims, n)
+		all := v.room
 		for range n {
-			name := r.string()
-			values := make([]string, r.count())
-			for i := range values {
-				values[i] = r.string()
+			name, start := r.string(), len(all)
+			for range r.count() {
+				all = append(all, r.string())
 			}
-			v.claims[name] = values
+			v.claims[name] = all[start:len(all):len(all)]
 		}
 	}
 	return r.finish()
@@ -163,23 +164,22 @@ func appendString(b []byte, s string) []byte {
 // appendToken writes a compact JWS (RFC 7515 section 7.1) as the bytes its three parts encode, a quarter shorter and
 // compressible; any other token, or one whose base64 is not canonical, is kept as text.
 func appendToken(b []byte, token string) []byte {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return appendString(append(b, 0), token)
-	}
-	var raw [3][]byte
-	for i, part := range parts {
+	text := len(b)
+	if strings.Count(token, ".") == 2 && !strings.ContainsAny(token, "\r\n") { // the decoder overlooks line ends, even a strict one
+		b = append(b, 1)
 		var err error
-		if raw[i], err = base64.RawURLEncoding.DecodeString(part); err != nil || base64.RawURLEncoding.EncodeToString(raw[i]) != part {
-			return appendString(append(b, 0), token)
+		for part := range bytes.SplitSeq([]byte(token), []byte{'.'}) {
+			b = binary.AppendUvarint(b, uint64(base64.RawURLEncoding.DecodedLen(len(part))))
+			if b, err = strictBase64.AppendDecode(b, part); err != nil {
+				return appendString(append(b[:text], 0), token)
+			}
 		}
+		return b
 	}
-	b = append(b, 1)
-	for _, part := range raw {
-		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
-	}
-	return b
+	return appendString(append(b, 0), token)
 }
+
+var strictBase64 = base64.RawURLEncoding.Strict()
 
 // reader walks over a payload. After the first fault every read gives a zero value and finish reports the fault.
 type reader struct {
@@ -221,17 +221,14 @@ func (r *reader) string() string   { return r.take(r.uvarint()) }
 
 func (r *reader) uvarint() uint64 {
 	var v uint64
-	for shift := uint(0); shift < 64; shift += 7 {
-		s := r.take(1)
-		if r.bad {
-			return 0
-		}
-		v |= uint64(s[0]&0x7f) << shift
-		if s[0] < 0x80 {
+	for i := range min(len(r.b), binary.MaxVarintLen64) {
+		v |= uint64(r.b[i]&0x7f) << (7 * i)
+		if r.b[i] < 0x80 {
+			r.b = r.b[i+1:]
 			return v
 		}
 	}
-	r.bad = true
+	r.bad, r.b = true, ""
 	return 0
 }
 
@@ -260,11 +257,14 @@ func (r *reader) token() string {
 	case "\x00":
 		return r.string()
 	case "\x01":
-		var parts [3]string
-		for i := range parts {
-			parts[i] = base64.RawURLEncoding.EncodeToString([]byte(r.string()))
+		var token []byte
+		for i := range 3 {
+			if i > 0 {
+				token = append(token, '.')
+			}
+			token = base64.RawURLEncoding.AppendEncode(token, []byte(r.string()))
 		}
-		return strings.Join(parts[:], ".")
+		return string(token)
 	}
 	r.bad = true
 	return ""

@@ -30,6 +30,7 @@ type sealer struct {
 	secure   bool
 	keys     []sealingKey          // the first one writes
 	macNames [maxChunks + 1]string // by number of chunks: what securecookie authenticates as the name
+	names    [maxChunks]string     // by chunk: what the cookie is called
 }
 
 type sealingKey struct {
@@ -43,6 +44,10 @@ func newSealer(name, purpose, audience string, secrets [][]byte, maxAge time.Dur
 	s := &sealer{name: name, secure: secure}
 	for n := range s.macNames {
 		s.macNames[n] = name + "." + strconv.Itoa(n)
+	}
+	s.names[0] = name
+	for i := 1; i < maxChunks; i++ {
+		s.names[i] = name + "_" + strconv.Itoa(i)
 	}
 	for _, secret := range secrets {
 		info := []byte("oxdauth cookie 1")
@@ -111,12 +116,7 @@ func inflatable(v payload) bool {
 	return false
 }
 
-func (s *sealer) chunkName(i int) string {
-	if i == 0 {
-		return s.name
-	}
-	return s.name + "_" + strconv.Itoa(i)
-}
+func (s *sealer) chunkName(i int) string { return s.names[i] }
 
 // chunks computes how many cookies a payload of this size takes: securecookie adds an initialisation vector, encodes,
 // adds date and MAC, and encodes again.
@@ -230,9 +230,11 @@ type cookiePair struct{ name, value string }
 // maxJar bounds how many of our cookies are looked at: all chunks of both kinds, the logins, and a few planted ones.
 const maxJar = 2*maxChunks + 3*maxLogins
 
-// readJar finds our cookies without parsing the others, in one pass over the header.
-func readJar(r *http.Request, prefix string) jar {
-	var found jar
+// readJar finds our cookies without parsing the others, in one pass over the header. It is small enough to be inlined, so
+// that a caller which does not keep the jar has it on its stack.
+func readJar(r *http.Request, prefix string) jar { return appendJar(make(jar, 0, 8), r, prefix) }
+
+func appendJar(found jar, r *http.Request, prefix string) jar {
 	for _, line := range r.Header["Cookie"] {
 		for line != "" && len(found) < maxJar {
 			var part string
@@ -242,9 +244,6 @@ func readJar(r *http.Request, prefix string) jar {
 				continue
 			}
 			if name, value, ok := strings.Cut(part, "="); ok {
-				if found == nil {
-					found = make(jar, 0, 4)
-				}
 				found = append(found, cookiePair{name, value})
 			}
 		}

@@ -173,15 +173,21 @@ func (m *Middleware) pass(w http.ResponseWriter, r *http.Request, s *Session, ne
 		next.ServeHTTP(w, r) // an outer wrapper has done all this
 		return
 	}
-	if w.Header().Get("Cache-Control") == "" {
-		if isNavigation(r) {
-			w.Header().Set("Cache-Control", "no-store")
-		} else {
-			w.Header().Set("Cache-Control", "private")
-		}
+	h, fields := w.Header(), s.state.fields[:] // s has just been read: it has a state, and this request is its first
+	fields[0], fields[1] = "private", "Cookie"
+	if isNavigation(r) {
+		fields[0] = "no-store"
 	}
-	w.Header().Add("Vary", "Cookie")
-	next.ServeHTTP(w, r.WithContext(ContextWithSession(r.Context(), s)))
+	if h.Get("Cache-Control") == "" {
+		h["Cache-Control"] = fields[:1:1]
+	}
+	if len(h["Vary"]) == 0 {
+		h["Vary"] = fields[1:]
+	} else {
+		h.Add("Vary", "Cookie")
+	}
+	s.state.context = sessionContext{r.Context(), s}
+	next.ServeHTTP(w, r.WithContext(&s.state.context))
 }
 
 // serveOwnPaths answers the three paths of this package and leaves the others to next. The path is compared as the
@@ -209,9 +215,10 @@ func (m *Middleware) Authenticate(r *http.Request) (*Session, error) {
 	if s, ok := m.sessionOf(r); ok {
 		return s, nil
 	}
-	v, t, _ := m.current(readJar(r, m.prefix))
+	s := newSignedIn()
+	v, t, _ := m.current(readJar(r, m.prefix), &s.read)
 	if v == nil {
 		return nil, ErrNoSession
 	}
-	return m.newSession(r, v, t), nil
+	return s.become(m, r, v, t), nil
 }

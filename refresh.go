@@ -310,5 +310,5 @@ func (m *Middleware) Refresh(w http.ResponseWriter, r *http.Request) (*Session, 
 	if err := m.save(w, jar, v, t, true, false); err != nil {
 		return nil, err
 	}
-	return m.newSession(r, v, t), nil
+	return new(signedIn).become(m, r, v, t), nil
 }

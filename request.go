@@ -12,18 +12,26 @@ import (
 func isNavigation(r *http.Request) bool {
 	h := r.Header
 	switch {
-	case r.Method != http.MethodGet, h.Get("Upgrade") != "", h.Get("X-Requested-With") != "", isPrefetch(h):
+	case r.Method != http.MethodGet, field(h, "Upgrade") != "", field(h, "X-Requested-With") != "", isPrefetch(h):
 		return false
-	case h.Get("Sec-Fetch-Mode") != "": // every current browser sends it (Fetch Metadata Request Headers)
-		return h.Get("Sec-Fetch-Mode") == "navigate" && h.Get("Sec-Fetch-Dest") == "document"
+	case field(h, "Sec-Fetch-Mode") != "": // every current browser sends it (Fetch Metadata Request Headers)
+		return field(h, "Sec-Fetch-Mode") == "navigate" && field(h, "Sec-Fetch-Dest") == "document"
 	}
 	return acceptsHTML(h)
+}
+
+// field is Get for a name that is canonical already: this runs on every request.
+func field(h http.Header, name string) string {
+	if values := h[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }
 
 // isPrefetch knows Sec-Purpose, which carries values such as "prefetch;prerender", and its two predecessors.
 func isPrefetch(h http.Header) bool {
 	for _, name := range []string{"Sec-Purpose", "Purpose", "X-Moz"} {
-		if strings.Contains(strings.ToLower(h.Get(name)), "prefetch") {
+		if strings.Contains(strings.ToLower(field(h, name)), "prefetch") {
 			return true
 		}
 	}

@@ -40,6 +40,10 @@ type sessionState struct {
 	request  *http.Request // where the tokens cookie is, until somebody asks for it
 	once     sync.Once
 	tokens   *tokens
+
+	// For pass: the context and the header fields of the one request.
+	context sessionContext
+	fields  [2]string
 }
 
 // AccessToken gives the access token, to call an API for the user; zero when the provider gave none. It may have expired:
@@ -89,19 +93,48 @@ func ContextWithSession(ctx context.Context, s *Session) context.Context {
 	return context.WithValue(ctx, sessionKey{}, s)
 }
 
+// sessionContext is what ContextWithSession gives, for sessions that have room for it.
+type sessionContext struct {
+	context.Context
+	session *Session
+}
+
+func (c *sessionContext) Value(key any) any {
+	if key == (sessionKey{}) {
+		return c.session
+	}
+	return c.Context.Value(key)
+}
+
 // sessionOf gives the session an outer wrapper of this middleware, or a test, has put into the context.
 func (m *Middleware) sessionOf(r *http.Request) (*Session, bool) {
 	s, ok := SessionFromContext(r.Context())
 	return s, ok && (s.state == nil || s.state.owner == m)
 }
 
-func (m *Middleware) newSession(r *http.Request, v *identity, t *tokens) *Session {
-	return &Session{
+// signedIn is what a signed-in request needs, in one allocation.
+type signedIn struct {
+	read    identity // what is found in the cookies; the session may come to have a newer one
+	values  [4]string
+	session Session
+	state   sessionState
+}
+
+func newSignedIn() *signedIn {
+	s := new(signedIn)
+	s.read.room = s.values[:0]
+	return s
+}
+
+func (s *signedIn) become(m *Middleware, r *http.Request, v *identity, t *tokens) *Session {
+	s.state = sessionState{owner: m, identity: v, request: r, tokens: t}
+	s.session = Session{
 		Subject: v.subject, Issuer: v.issuer, ACR: v.acr, SID: v.sid, Claims: v.claims,
 		AuthTime: unix(v.authTime), Created: unix(v.created), IdleExpires: unix(v.idleExpires), Expires: unix(v.expires),
 		AccessTokenExpires: unix(v.accessExpires),
-		state:              &sessionState{owner: m, identity: v, request: r, tokens: t},
+		state:              &s.state,
 	}
+	return &s.session
 }
 
 func unix(seconds int64) time.Time {
@@ -113,13 +146,19 @@ func unix(seconds int64) time.Time {
 
 // readIdentity finds the newest live session among the identity cookies of the request.
 func (m *Middleware) readIdentity(jar jar) (v *identity, rotate bool) {
+	return m.findIdentity(jar, new(identity))
+}
+
+// findIdentity reads into candidate, and into others when it needs more.
+func (m *Middleware) findIdentity(jar jar, candidate *identity) (v *identity, rotate bool) {
 	tried := 0
 	for _, c := range jar {
 		if c.name != m.identity.name || tried == maxCandidates {
 			continue
 		}
-		tried++
-		candidate := new(identity)
+		if tried++; tried > 1 {
+			candidate = new(identity)
+		}
 		old, ok := m.identity.open(jar, c.value, candidate)
 		if ok && m.alive(candidate) && (v == nil || candidate.generation > v.generation) {
 			v, rotate = candidate, old
@@ -155,9 +194,9 @@ func (m *Middleware) readTokens(jar jar, v *identity) (*identity, *tokens) {
 }
 
 // current gives the session of a request: what its cookies hold or, shortly after a refresh, the successor of that with its
-// tokens. rewrite tells that the browser should get new cookies.
-func (m *Middleware) current(jar jar) (v *identity, t *tokens, rewrite bool) {
-	v, rewrite = m.readIdentity(jar)
+// tokens. rewrite tells that the browser should get new cookies. room is for what is read.
+func (m *Middleware) current(jar jar, room *identity) (v *identity, t *tokens, rewrite bool) {
+	v, rewrite = m.findIdentity(jar, room)
 	if v == nil {
 		return nil, nil, false
 	}
@@ -173,7 +212,8 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 		return s, nil
 	}
 	jar := readJar(r, m.prefix)
-	v, t, rewrite := m.current(jar)
+	s := newSignedIn()
+	v, t, rewrite := m.current(jar, &s.read)
 	if v == nil {
 		return nil, ErrNoSession
 	}
@@ -191,10 +231,11 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 			return nil, ErrNoSession
 		}
 	}
-	touched := *v
-	touched.idleExpires = min(expiry(now, m.idle), v.expires)
-	touch := touched.idleExpires-v.idleExpires > int64(m.idle/time.Second)/10
+	idleExpires := min(expiry(now, m.idle), v.expires)
+	touch := idleExpires-v.idleExpires > int64(m.idle/time.Second)/10
 	if touch {
+		touched := *v
+		touched.idleExpires = idleExpires
 		v = &touched
 	}
 	if !m.alive(v) { // logged out while the refresh was under way
@@ -206,7 +247,7 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 	if err := m.save(w, jar, v, t, rewrite, touch); err != nil {
 		return nil, err
 	}
-	return m.newSession(r, v, t), nil
+	return s.become(m, r, v, t), nil
 }
 
 // save sets both cookies when rewrite, else the identity cookie alone when touch.

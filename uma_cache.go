@@ -23,7 +23,7 @@ type grantKey [sha256.Size]byte
 
 // newGrantKey prefixes each part with its length, so that no two lists of parts are alike.
 func newGrantKey(parts ...string) grantKey {
-	b := []byte("oxdauth grant 1")
+	b := append(make([]byte, 0, 1024), "oxdauth grant 1"...) // on the stack, unless an RPT is long
 	for _, part := range parts {
 		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
 	}
@@ -46,6 +46,8 @@ type grantCache struct {
 type grant struct {
 	key     grantKey
 	expires time.Time // monotonic: setting the clock changes nothing
+
+	fingerprint string // of the RPT, which costs more than the rest of a hit
 }
 
 // grantFlight is a question under way until done is closed; v is written before.
@@ -81,7 +83,7 @@ func (c *grantCache) addLocked(key grantKey, expires time.Time) {
 	if e, ok := c.entries[key]; ok {
 		c.dropLocked(e)
 	}
-	c.entries[key] = c.recent.PushFront(&grant{key, expires})
+	c.entries[key] = c.recent.PushFront(&grant{key: key, expires: expires})
 	for len(c.entries) > c.size {
 		c.dropLocked(c.recent.Back())
 	}
@@ -107,11 +109,12 @@ func (g *Guard) Purge() { g.cache.purge() }
 // asks on their own, because a ticket is for one client.
 func (g *Guard) askCached(ctx context.Context, rt *route, rpt oxd.Secret) verdict {
 	c, site, started := g.cache, g.site.Load(), time.Now()
-	key := newGrantKey(g.client.Audience(), site.oxdID, site.asURI, rt.path, rt.method, rpt.Reveal())
+	key := newGrantKey(g.audience, site.oxdID, site.asURI, rt.path, rt.method, rpt.Reveal())
 	c.mu.Lock()
 	if c.hitLocked(key, started) {
+		fingerprint := c.recent.Front().Value.(*grant).fingerprint
 		c.mu.Unlock()
-		return verdict{outcome: Granted, cached: true}
+		return verdict{outcome: Granted, cached: true, fingerprint: fingerprint}
 	}
 	if other := c.flights[key]; other != nil {
 		c.mu.Unlock()
@@ -137,6 +140,7 @@ func (g *Guard) askCached(ctx context.Context, rt *route, rpt oxd.Secret) verdic
 		}
 		if mine.v.outcome == Granted && c.purges == purges && started.Before(expires) {
 			c.addLocked(key, expires)
+			c.recent.Front().Value.(*grant).fingerprint = g.fingerprint(rpt)
 		}
 		close(mine.done)
 	}()

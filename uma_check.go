@@ -18,6 +18,8 @@ type verdict struct {
 	reason  string
 	ticket  oxd.Secret
 	cached  bool
+
+	fingerprint string // of the RPT, if the cache knows it
 }
 
 // screen decides what needs no oxd: whether the guard is ready, the method and the path. Granted means to go on.

@@ -86,6 +86,14 @@ func (g *Guard) fingerprint(rpt oxd.Secret) string {
 	return hex.EncodeToString(mac.Sum(nil)[:4])
 }
 
+// fingerprintOf spares the hash if the cache has it.
+func (g *Guard) fingerprintOf(v verdict, rpt oxd.Secret) string {
+	if v.fingerprint != "" {
+		return v.fingerprint
+	}
+	return g.fingerprint(rpt)
+}
+
 // record logs a decision and hands it to the hook. It does so for clients that have gone away as well.
 func (g *Guard) record(ctx context.Context, d Decision) {
 	level := slog.LevelInfo
@@ -95,11 +103,13 @@ func (g *Guard) record(ctx context.Context, d Decision) {
 	case DeniedNoTicket, Unavailable, NotProtected, NotReady:
 		level = slog.LevelError
 	}
-	g.settings.logger.LogAttrs(ctx, level, "oxdauth: access decision",
-		slog.String("request_id", d.ID), slog.String("resource", d.Resource), slog.String("method", d.Method),
-		slog.String("request_method", loggedMethod(d.RequestMethod)), slog.String("outcome", d.Outcome.String()), slog.String("reason", d.Reason),
-		slog.Bool("cached", d.Cached), slog.Bool("report_only", d.ReportOnly), slog.Int("status", d.Status),
-		slog.String("subject", d.Subject), slog.String("rpt", d.RPT), slog.Duration("latency", d.Latency))
+	if g.settings.logger.Enabled(ctx, level) { // grants usually are not logged, and need no attributes then
+		g.settings.logger.LogAttrs(ctx, level, "oxdauth: access decision",
+			slog.String("request_id", d.ID), slog.String("resource", d.Resource), slog.String("method", d.Method),
+			slog.String("request_method", loggedMethod(d.RequestMethod)), slog.String("outcome", d.Outcome.String()), slog.String("reason", d.Reason),
+			slog.Bool("cached", d.Cached), slog.Bool("report_only", d.ReportOnly), slog.Int("status", d.Status),
+			slog.String("subject", d.Subject), slog.String("rpt", d.RPT), slog.Duration("latency", d.Latency))
+	}
 	if g.settings.onDecision == nil {
 		return
 	}

@@ -28,6 +28,7 @@ import (
 // from the Authorization header alone, and headers that claim another method or path are not looked at.
 type Guard struct {
 	client   *oxd.Client
+	audience string // of client
 	realm    string // as a quoted-string
 	settings guardSettings
 	key      [32]byte // of fingerprints
@@ -75,7 +76,7 @@ func NewGuard(client *oxd.Client, realm string, opts ...GuardOption) (*Guard, er
 		s.logger.Warn("oxdauth: WithReportOnly: UMA decisions are logged and not enforced")
 	}
 	g := &Guard{
-		client: client, realm: quoted(realm), settings: s,
+		client: client, audience: client.Audience(), realm: quoted(realm), settings: s,
 		limiter: newLimiter(s.ticketRate, s.ticketBurst), places: make(chan struct{}, s.concurrency),
 	}
 	if s.cacheEntries > 0 {

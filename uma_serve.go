@@ -27,28 +27,26 @@ func (g *Guard) Check(r *http.Request, path, method string) Decision {
 		rt = &route{path: path, method: method} // never protected, hence never ready
 	}
 	started := time.Now()
-	v := g.check(r, rt)
+	v, rpt := g.check(r, rt)
 	d := g.newDecision(r, rt, v, started)
+	d.RPT = g.fingerprintOf(v, rpt)
 	if v.outcome != Granted {
 		d.Status = g.status(v.outcome)
-	}
-	if rpt, err := requestRPT(r.Header); err == nil {
-		d.RPT = g.fingerprint(rpt)
 	}
 	g.record(r.Context(), d)
 	return d
 }
 
-// check is the decision about a request with what its own Authorization header brings.
-func (g *Guard) check(r *http.Request, rt *route) verdict {
-	if v := g.screen(r, rt); v.outcome != Granted {
-		return v
-	}
+// check is the decision about a request with what its own Authorization header brings, and the RPT in there.
+func (g *Guard) check(r *http.Request, rt *route) (verdict, oxd.Secret) {
 	rpt, err := requestRPT(r.Header)
-	if err != nil {
-		return verdict{outcome: MalformedRequest, reason: "authorization header"}
+	if v := g.screen(r, rt); v.outcome != Granted {
+		return v, rpt
 	}
-	return g.ask(r.Context(), rt, rpt)
+	if err != nil {
+		return verdict{outcome: MalformedRequest, reason: "authorization header"}, rpt
+	}
+	return g.ask(r.Context(), rt, rpt), rpt
 }
 
 func (g *Guard) newDecision(r *http.Request, rt *route, v verdict, started time.Time) Decision {
@@ -65,10 +63,9 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, rt *route, next ht
 		g.serveSession(w, r, rt, next, started)
 		return
 	}
-	v := g.check(r, rt)
+	v, rpt := g.check(r, rt)
 	d := g.newDecision(r, rt, v, started)
-	rpt, _ := requestRPT(r.Header) // a malformed one was refused by check
-	d.RPT = g.fingerprint(rpt)
+	d.RPT = g.fingerprintOf(v, rpt)
 	if v.outcome != Granted && !g.settings.reportOnly {
 		d.Status = g.status(v.outcome)
 		g.record(r.Context(), d)

@@ -48,7 +48,7 @@ func requestRPT(h http.Header) (rpt oxd.Secret, err error) {
 }
 
 func validRPT(token string) bool {
-	return len(token) <= maxRPT && isToken68(token) && !strings.HasPrefix(strings.ToLower(token), "gat_")
+	return len(token) <= maxRPT && isToken68(token) && !strings.EqualFold(token[:min(len(token), 4)], "gat_")
 }
 
 // validTicket is for tickets and persisted claims tokens, whoever sent them: they end up in a header field, a URL, or one

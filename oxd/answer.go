@@ -6,7 +6,7 @@ import "encoding/json"
 
 func newError(command string, resp *Response) *Error {
 	var o object
-	_ = json.Unmarshal(resp.Data, &o) // a nil object reads as empty
+	_ = o.UnmarshalJSON(resp.Data) // a nil object reads as empty
 	e := &Error{
 		Command:     command,
 		Code:        Code(o.text("error")),
@@ -25,7 +25,7 @@ func newError(command string, resp *Response) *Error {
 // of the authorization server need_info as well, if they consist of a code only.
 func newNeedInfo(details json.RawMessage) *NeedInfo {
 	var o object
-	if json.Unmarshal(details, &o) != nil {
+	if o.UnmarshalJSON(details) != nil {
 		return nil
 	}
 	n := &NeedInfo{Code: o.text("error"), Ticket: o.secret("ticket"), RedirectUser: o.link("redirect_user")}

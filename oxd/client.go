@@ -140,7 +140,7 @@ func (c *Client) call(ctx context.Context, command string, params any) (object, 
 
 func decodeObject(command string, data json.RawMessage) (object, error) {
 	var o object
-	if len(data) > 0 && json.Unmarshal(data, &o) != nil {
+	if len(data) > 0 && o.UnmarshalJSON(data) != nil {
 		return nil, useless(command, "data")
 	}
 	return o, nil

@@ -41,7 +41,9 @@ func runeUnits(r rune) int {
 
 // appendFrame puts the length in front of a message that envelope has measured.
 func appendFrame(msg []byte) []byte {
-	return append(fmt.Appendf(make([]byte, 0, len(msg)+prefixLen), "%04d", units(msg)), msg...)
+	n := units(msg)
+	frame := append(make([]byte, 0, len(msg)+prefixLen), byte('0'+n/1000), byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
+	return append(frame, msg...)
 }
 
 // readFrame reads one message of 1 to 9,999 units. started tells whether
@@ -70,6 +72,15 @@ func readFrame(r *bufio.Reader) (msg []byte, started bool, err error) {
 func readUnits(r *bufio.Reader, left int) ([]byte, error) {
 	msg := make([]byte, 0, left)
 	for left > 0 {
+		if ahead, _ := r.Peek(min(left, r.Buffered())); len(ahead) > 0 && ahead[0] < utf8.RuneSelf { // nearly always
+			n := 1
+			for n < len(ahead) && ahead[n] < utf8.RuneSelf {
+				n++
+			}
+			msg, left = append(msg, ahead[:n]...), left-n
+			_, _ = r.Discard(n) // it is there
+			continue
+		}
 		char, size, err := r.ReadRune()
 		switch {
 		case errors.Is(err, io.EOF):

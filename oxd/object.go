@@ -19,11 +19,7 @@ type object map[string]json.RawMessage
 
 // exact returns a JSON string, and "" for every other kind.
 func (o object) exact(name string) string {
-	var s string
-	if json.Unmarshal(o[name], &s) != nil {
-		return ""
-	}
-	return s
+	return unquote(o[name])
 }
 
 // text returns a scalar as text, "" for null, arrays and objects.
@@ -125,9 +121,8 @@ func isNull(raw []byte) bool { return string(raw) == "null" }
 
 // asText gives a string its content and everything else its JSON text.
 func asText(raw []byte) string {
-	var s string
-	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
-		return s
+	if len(raw) > 0 && raw[0] == '"' {
+		return unquote(raw)
 	}
 	var b bytes.Buffer
 	if json.Compact(&b, raw) != nil {

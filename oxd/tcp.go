@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -164,7 +163,7 @@ func contextual(ctx context.Context, err error) error {
 
 func isInternalError(resp *Response) bool {
 	var o object
-	return resp.Status == statusError && (json.Unmarshal(resp.Data, &o) != nil || Code(o.text("error")) == CodeInternalError)
+	return resp.Status == statusError && (o.UnmarshalJSON(resp.Data) != nil || Code(o.text("error")) == CodeInternalError)
 }
 
 func (t *TCPTransport) dial(ctx context.Context) (net.Conn, error) {

@@ -146,7 +146,7 @@ func needsEscape(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '
 // decodeEnvelope reads {"status":...,"data":...}.
 func decodeEnvelope(msg []byte) (*Response, error) {
 	var o object
-	if json.Unmarshal(msg, &o) != nil || o == nil {
+	if o.UnmarshalJSON(msg) != nil || o == nil {
 		return nil, errors.New("the answer is not a JSON object")
 	}
 	resp := &Response{Status: o.exact("status"), Data: o["data"]}
