@@ -38,8 +38,9 @@ func (m *Middleware) Callback() http.Handler {
 			return
 		}
 		jar := readJar(r, m.prefix)
-		attempt, name := m.findLogin(jar, q.Get("state"))
-		if attempt == nil {
+		attempt := new(login)
+		name := m.loginAttempts().find(jar, q.Get("state"), attempt)
+		if name == "" {
 			m.strayCallback(w, r, q.Get("state"))
 			return
 		}

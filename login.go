@@ -5,12 +5,10 @@ package oxdauth
 
 import (
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -59,7 +57,7 @@ func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req logi
 		m.fail(w, r, ErrNoSession) // it would be lost, so the person has to know first
 		return
 	}
-	if err := m.rememberLogin(w, readJar(r, m.prefix), attempt); err != nil {
+	if err := m.loginAttempts().remember(w, readJar(r, m.prefix), attempt); err != nil {
 		m.failLogin(w, r, err)
 		return
 	}
@@ -114,51 +112,7 @@ func hash8(label, value string) [8]byte {
 	return [8]byte(long[:8])
 }
 
-// loginName is the cookie name of an attempt: its time, so that the oldest is found without opening any, and its state.
-func (m *Middleware) loginName(created int64, state [16]byte) string {
-	return fmt.Sprintf("%s%09x%s", m.logins.name, created, base64.RawURLEncoding.EncodeToString(state[:6]))
-}
-
-// rememberLogin sets the cookie of an attempt and removes the oldest ones beyond the limits.
-func (m *Middleware) rememberLogin(w http.ResponseWriter, jar jar, attempt *login) error {
-	values, err := m.logins.seal(attempt)
-	if err == nil && len(values) > 1 {
-		err = ErrSessionTooLarge
-	}
-	if err != nil {
-		return err
-	}
-	name := m.loginName(attempt.created, attempt.state)
-	kept, bytes := 1, len(name)+len(values[0])
-	older := slices.DeleteFunc(slices.Clone(jar), func(c cookiePair) bool { return !strings.HasPrefix(c.name, m.logins.name) })
-	slices.SortFunc(older, func(a, b cookiePair) int { return strings.Compare(b.name, a.name) })
-	for _, c := range older {
-		bytes += len(c.name) + len(c.value)
-		if kept++; kept > maxLogins || bytes > maxLoginBytes {
-			m.logins.set(w, c.name, "", -1)
-		}
-	}
-	m.logins.set(w, name, values[0], int(loginMemory/time.Second))
-	return nil
-}
-
-// findLogin gives the attempt that started with this state in this browser, and the name of its cookie.
-func (m *Middleware) findLogin(jar jar, state string) (attempt *login, name string) {
-	want := hash16("state", state)
-	suffix := m.loginName(0, want)[len(m.logins.name)+9:]
-	tried := 0
-	for _, c := range jar {
-		if !strings.HasPrefix(c.name, m.logins.name) || !strings.HasSuffix(c.name, suffix) || tried == maxCandidates {
-			continue
-		}
-		tried++
-		candidate := new(login)
-		if _, ok := m.logins.open(jar, c.value, candidate); ok && equal(candidate.state[:], want[:]) {
-			return candidate, c.name
-		}
-	}
-	return nil, ""
-}
+func (l *login) begun() (int64, [16]byte) { return l.created, l.state }
 
 // Login gives the handler that starts a login and afterwards returns to the local path in the query parameter return_to.
 // Nothing else is taken from the query. [Middleware.Handler] serves it at [Middleware.LoginPath] by itself.

@@ -6,7 +6,6 @@ package oxdauth
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -45,7 +44,7 @@ func (g *Guard) startGathering(x *visit, ticket oxd.Secret) (target string, err 
 		created: time.Now().Unix(), session: x.session.state.identity.id, resource: x.route.tag(),
 		state: hash16("uma state", answer.State), ticket: hash16("uma ticket", ticket.Reveal()), returnTo: m.returnTarget(requestTarget(x.r)),
 	}
-	return answer.URL, m.rememberGathering(x.w, readJar(x.r, m.prefix), v)
+	return answer.URL, m.gatheringAttempts().remember(x.w, readJar(x.r, m.prefix), v)
 }
 
 // checkGatheringURL makes sure that the browser will bring back the state we have been told, to where we are waiting.
@@ -67,47 +66,7 @@ func checkGatheringURL(answer *oxd.ClaimsGathering, back string) error {
 	return nil
 }
 
-func (m *Middleware) gatheringName(created int64, state [16]byte) string {
-	return fmt.Sprintf("%s%09x%s", m.gatherings.name, created, hex.EncodeToString(state[:6]))
-}
-
-// rememberGathering sets the cookie of a gathering and removes the oldest ones beyond the limit.
-func (m *Middleware) rememberGathering(w http.ResponseWriter, jar jar, v *gathering) error {
-	values, err := m.gatherings.seal(v)
-	if err == nil && len(values) > 1 {
-		err = ErrSessionTooLarge
-	}
-	if err != nil {
-		return err
-	}
-	older := slices.DeleteFunc(slices.Clone(jar), func(c cookiePair) bool { return !strings.HasPrefix(c.name, m.gatherings.name) })
-	slices.SortFunc(older, func(a, b cookiePair) int { return strings.Compare(b.name, a.name) })
-	for i, c := range older {
-		if i >= maxGatherings-1 {
-			m.gatherings.set(w, c.name, "", -1)
-		}
-	}
-	m.gatherings.set(w, m.gatheringName(v.created, v.state), values[0], int(gatheringLifetime/time.Second))
-	return nil
-}
-
-// findGathering gives the gathering that started with this state in this browser, and the name of its cookie.
-func (m *Middleware) findGathering(jar jar, state string) (v *gathering, name string) {
-	want := hash16("uma state", state)
-	suffix := m.gatheringName(0, want)[len(m.gatherings.name)+9:]
-	tried := 0
-	for _, c := range jar {
-		if !strings.HasPrefix(c.name, m.gatherings.name) || !strings.HasSuffix(c.name, suffix) || tried == maxCandidates {
-			continue
-		}
-		tried++
-		candidate := new(gathering)
-		if _, ok := m.gatherings.open(jar, c.value, candidate); ok && equal(candidate.state[:], want[:]) {
-			return candidate, c.name
-		}
-	}
-	return nil, ""
-}
+func (v *gathering) begun() (int64, [16]byte) { return v.created, v.state }
 
 // ClaimsCallback gives the handler for the path of [WithSessions], where the browser comes back to from gathering claims.
 // It is a route of its own, not a guarded one. Without WithSessions it answers 404.
@@ -126,8 +85,9 @@ func (g *Guard) ClaimsCallback() http.Handler {
 			return
 		}
 		jar := readJar(r, m.prefix)
-		v, name := m.findGathering(jar, q.Get("state"))
-		if v == nil {
+		v := new(gathering)
+		name := m.gatheringAttempts().find(jar, q.Get("state"), v)
+		if name == "" {
 			g.strayGathering(w, r, "unknown state")
 			return
 		}
