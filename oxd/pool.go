@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -27,7 +26,6 @@ type pool struct {
 	slots       chan struct{}
 	maxIdle     int
 	idleTimeout time.Duration
-	waiting     atomic.Int64 // callers without a slot
 
 	mu     sync.Mutex
 	idle   []*tcpConn // guarded by mu; the one used last is at the end
@@ -40,13 +38,6 @@ func newPool(maxConns, maxIdle int, idleTimeout time.Duration) *pool {
 
 // acquire waits for the right to have a connection.
 func (p *pool) acquire(ctx context.Context) error {
-	select {
-	case p.slots <- struct{}{}:
-		return nil
-	default:
-	}
-	p.waiting.Add(1)
-	defer p.waiting.Add(-1)
 	select {
 	case p.slots <- struct{}{}:
 		return nil
@@ -82,20 +73,15 @@ func (p *pool) pop() *tcpConn {
 	return conn
 }
 
-// put keeps a connection for the next command. While others wait for one there is no limit but that of the slots; then
-// the oldest ones above it are closed.
+// put keeps a connection for the next command, or closes it.
 func (p *pool) put(conn *tcpConn) {
 	conn.idle = time.Now()
 	p.mu.Lock()
 	old := p.expireLocked()
-	if p.closed {
+	if p.closed || len(p.idle) >= p.maxIdle {
 		old = append(old, conn)
 	} else {
 		p.idle = append(p.idle, conn)
-	}
-	if extra := len(p.idle) - p.maxIdle; extra > 0 && p.waiting.Load() == 0 {
-		old = append(old, p.idle[:extra]...)
-		p.idle = append(p.idle[:0], p.idle[extra:]...)
 	}
 	p.mu.Unlock()
 	closeAll(old)
