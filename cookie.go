@@ -203,14 +203,26 @@ func (s *sealer) clear(w http.ResponseWriter, jar jar, keep int) {
 	}
 }
 
-// set puts one cookie into the answer, in place of one of the same name from earlier in this request. A maxAge of zero makes it end with the browser's session.
+// set puts one cookie into the answer, in place of one of the same name from earlier in this request. A maxAge of zero makes
+// it end with the browser's session. Names are tokens, and values consist of base64 and dots, so nothing needs the escaping
+// that http.SetCookie would look for.
 func (s *sealer) set(w http.ResponseWriter, name, value string, maxAge int) {
 	h := w.Header()
-	h["Set-Cookie"] = slices.DeleteFunc(h["Set-Cookie"], func(line string) bool { return strings.HasPrefix(line, name+"=") })
-	http.SetCookie(w, &http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: maxAge,
-		Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	lines := slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
+		return len(line) > len(name) && line[len(name)] == '=' && line[:len(name)] == name
 	})
+	age := ""
+	switch {
+	case maxAge > 0:
+		age = "; Max-Age=" + strconv.Itoa(maxAge)
+	case maxAge < 0:
+		age = "; Max-Age=0"
+	}
+	attributes := "; HttpOnly; SameSite=Lax"
+	if s.secure {
+		attributes = "; HttpOnly; Secure; SameSite=Lax"
+	}
+	h["Set-Cookie"] = append(lines, name+"="+value+"; Path=/"+age+attributes)
 	neverStore(w)
 }
 
