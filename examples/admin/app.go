@@ -26,34 +26,54 @@ const maxForm = 64 << 10
 const contentPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 type app struct {
-	auth  *oxdauth.Middleware
-	store *store
-	views *views
-	log   *slog.Logger
+	client *oxd.Client
+	auth   *oxdauth.Middleware
+	guard  *oxdauth.Guard
+	self   self
+	store  *store
+	album  *album
+	views  *views
+	log    *slog.Logger
 }
 
-// newApp builds the application around oxd's client. The caller closes the client, and the middleware with [app.close].
-func newApp(client *oxd.Client, redirectURL string, data *store, log *slog.Logger, opts ...oxdauth.Option) (*app, error) {
-	a := &app{store: data, views: loadViews(), log: log}
-	opts = append(opts, oxdauth.WithErrorHandler(a.authError), oxdauth.WithLogger(log))
-	if strings.HasPrefix(redirectURL, "http:") {
+// setup is what the application is built from. The caller closes the client.
+type setup struct {
+	client         *oxd.Client
+	redirectURL    string
+	self           self
+	protectionFile string
+	data           *store
+	log            *slog.Logger
+}
+
+// newApp builds the application, to be closed with [app.close].
+func newApp(s setup, opts ...oxdauth.Option) (*app, error) {
+	a := &app{client: s.client, self: s.self, store: s.data, album: newAlbum(), views: loadViews(), log: s.log}
+	opts = append(opts, oxdauth.WithErrorHandler(a.authError), oxdauth.WithLogger(s.log))
+	if strings.HasPrefix(s.redirectURL, "http:") {
 		opts = append(opts, oxdauth.WithInsecureCookies())
 	}
 	var err error
-	a.auth, err = oxdauth.New(client, redirectURL, opts...)
+	if a.auth, err = oxdauth.New(s.client, s.redirectURL, opts...); err != nil {
+		return nil, err
+	}
+	a.guard, err = newGuard(s.client, a.auth, s.protectionFile, s.log)
 	return a, err
 }
 
 func (a *app) close() error { return a.auth.Close() }
 
-// handler gives the whole application. Everything but the health check and the assets is inside auth.Handler, so a page
-// added later is protected without anybody having to remember it.
+// handler gives the whole application and declares to the guard what is behind it; it is called once. Everything else, but
+// for the health check and the assets, is inside auth.Handler, so a page added later is protected without anybody having to
+// remember it.
 func (a *app) handler() http.Handler {
 	inside := http.NewServeMux()
 	inside.HandleFunc("GET /{$}", a.dashboard)
 	inside.HandleFunc("GET /users", a.users)
 	inside.HandleFunc("POST /users/{id}/role", a.changeRole)
 	inside.HandleFunc("GET /audit", a.audit)
+	inside.HandleFunc("GET /photos", a.photos)
+	inside.HandleFunc("POST /photos", a.runExchange)
 	inside.HandleFunc("GET /session", a.session)
 	inside.HandleFunc("POST /session/refresh", a.refresh)
 	stepUp := a.auth.RequireACR(strongACR)
@@ -70,8 +90,15 @@ func (a *app) handler() http.Handler {
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	outside.HandleFunc("GET /assets/{name}", a.views.serveAsset)
+	restricted := a.observe(http.HandlerFunc(a.restrictedPage))
+	a.guard.Handle(outside, "GET /photos/restricted", restricted, oxdauth.AnyOf(scopeRestricted), oxdauth.Page())
+	outside.Handle(claimsPath, a.guard.ClaimsCallback())
 	outside.Handle("/", a.recordSignOut(a.auth.Handler(forms)))
-	return securityHeaders(outside)
+
+	whole := http.NewServeMux()
+	whole.Handle("/api/", a.photoAPI())
+	whole.Handle("/", securityHeaders(outside))
+	return whole
 }
 
 func securityHeaders(next http.Handler) http.Handler {

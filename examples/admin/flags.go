@@ -154,6 +154,14 @@ func (c *config) callback(addr net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port) + callbackPath
 }
 
+// protectionFile keeps beside the registration which resources belong to it. Those of the embedded oxd end with the program.
+func (c *config) protectionFile() string {
+	if c.siteFile == "" {
+		return ""
+	}
+	return c.siteFile + ".uma"
+}
+
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()

@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -83,14 +84,25 @@ func serve(ctx context.Context, cfg config, stdout io.Writer, log *slog.Logger) 
 	if server.embedded() {
 		data.addAccounts(server.users)
 	}
-	a, err := newApp(server.client, redirectURL, data, log, opts...)
+	a, err := newApp(setup{
+		client: server.client, redirectURL: redirectURL, self: newSelf(listener.Addr()), protectionFile: cfg.protectionFile(),
+		data: data, log: log,
+	}, opts...)
 	if err != nil {
 		return &usageError{err}
 	}
 	defer func() { err = errors.Join(a.close(), err) }()
+	handler := a.handler()
+	if server.embedded() {
+		if err := a.guard.Protect(ctx); err != nil {
+			return err
+		}
+	} else {
+		defer inBackground(ctx, func(ctx context.Context) { keepProtected(ctx, a.guard, log) })()
+	}
 
 	srv := &http.Server{
-		Handler: a.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	fmt.Fprint(stdout, banner(redirectURL, server))
@@ -107,10 +119,22 @@ func serve(ctx context.Context, cfg config, stdout io.Writer, log *slog.Logger) 
 	return srv.Shutdown(stopping)
 }
 
+// inBackground runs f beside the server. The function it gives ends f and waits for that.
+func inBackground(ctx context.Context, f func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { f(ctx) })
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
 // banner says where the application is and who can sign in.
 func banner(redirectURL string, server *oxdServer) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n  Admin UI      %s\n", originOf(redirectURL))
+	fmt.Fprintf(&b, "  Photo API     %s/api/photos\n", originOf(redirectURL))
 	fmt.Fprintf(&b, "  oxd           %s\n", server.where)
 	for i, u := range server.users {
 		label := ""

@@ -56,6 +56,7 @@ func connect(cfg config, redirectURL string) (*oxdServer, error) {
 		users := oxdtest.DefaultUsers()
 		server := oxdtest.NewUnstartedServer(oxdtest.Config{InsecureProvider: true, Users: users})
 		server.Start()
+		setPolicies(server.Provider)
 		client, err := clientOf(server, redirectURL)
 		if err != nil {
 			server.Close()
@@ -71,6 +72,7 @@ func connect(cfg config, redirectURL string) (*oxdServer, error) {
 			OPHost:                   cfg.opHost,
 			AuthorizationRedirectURI: redirectURL,
 			PostLogoutRedirectURI:    originOf(redirectURL) + "/",
+			ClaimsRedirectURI:        []string{originOf(redirectURL) + claimsPath},
 			ClientName:               clientName,
 		},
 		File:      cfg.siteFile,
@@ -92,9 +94,14 @@ func connect(cfg config, redirectURL string) (*oxdServer, error) {
 
 // clientOf gives a client of an embedded oxd.
 func clientOf(server *oxdtest.Server, redirectURL string) (*oxd.Client, error) {
+	return oxd.NewClient(server.Transport(), siteOf(server, redirectURL))
+}
+
+func siteOf(server *oxdtest.Server, redirectURL string) oxd.Site {
 	site := server.Site(redirectURL)
 	site.Params.ClientName = clientName
-	return oxd.NewClient(server.Transport(), site)
+	site.Params.ClaimsRedirectURI = []string{originOf(redirectURL) + claimsPath}
+	return site
 }
 
 func transportFor(cfg config) (oxd.Transport, error) {

@@ -65,13 +65,15 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, status int, name, tit
 		Nav: []navItem{
 			{Path: "/", Label: "Dashboard", Icon: "icon-home"},
 			{Path: "/users", Label: "People", Icon: "icon-people"},
+			{Path: "/photos", Label: "Photos", Icon: "icon-photo"},
 			{Path: "/audit", Label: "Audit log", Icon: "icon-log"},
 			{Path: "/session", Label: "Session", Icon: "icon-key"},
 			{Path: "/settings", Label: "Settings", Icon: "icon-settings", Locked: session.ACR != strongACR},
 		},
 	}
 	for i := range p.Nav {
-		p.Nav[i].Current = p.Nav[i].Path == r.URL.Path
+		path := p.Nav[i].Path
+		p.Nav[i].Current = r.URL.Path == path || strings.HasPrefix(r.URL.Path, path+"/")
 	}
 	if f, ok := flashes[r.URL.Query().Get("done")]; ok {
 		p.Flash = &f

@@ -31,7 +31,7 @@ func overBoth(t *testing.T, test func(t *testing.T, s *site)) {
 		t.Cleanup(server.Close)
 		s := &site{server: server}
 		s.connect = func(redirectURL string) (*oxd.Client, error) {
-			oxdSite := server.Site(redirectURL)
+			oxdSite := siteOf(server, redirectURL)
 			oxdSite.Protected = true
 			return oxd.NewClient(server.HTTPSTransport(), oxdSite)
 		}
@@ -102,6 +102,7 @@ func TestEveryPageIsThereAndHasNothingInline(t *testing.T) {
 			{"/", "Welcome, ", http.StatusOK},
 			{"/users", "People", http.StatusOK},
 			{"/users?q=nobody&role=Nothing", "People", http.StatusOK},
+			{"/photos", "Photos", http.StatusOK},
 			{"/audit", "Audit log", http.StatusOK},
 			{"/audit?kind=Signed+in", "Audit log", http.StatusOK},
 			{"/session", "My session", http.StatusOK},

@@ -24,6 +24,8 @@ type site struct {
 	origin string
 	// connect makes the client of oxd; nil means one over the socket.
 	connect func(redirectURL string) (*oxd.Client, error)
+	// unprotected leaves it to the test to register the photos.
+	unprotected bool
 
 	mu       sync.Mutex
 	requests []*http.Request // the POSTs, without bodies
@@ -72,10 +74,16 @@ func (s *site) build(t *testing.T, origin string) http.Handler {
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
-	s.app, err = newApp(client, redirectURL, data, slog.New(slog.DiscardHandler))
+	setPolicies(s.server.Provider)
+	s.app, err = newApp(setup{
+		client: client, redirectURL: redirectURL, self: self{origin, s.server.HTTPClient()}, data: data, log: slog.New(slog.DiscardHandler),
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.app.close() })
 	inner := s.app.handler()
+	if !s.unprotected {
+		require.NoError(t, s.app.guard.Protect(t.Context()))
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			s.mu.Lock()

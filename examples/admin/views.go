@@ -54,7 +54,7 @@ func loadViews() *views {
 		"asset": v.assetURL, "acr": acrName, "ago": ago, "utc": utc, "stamp": stamp,
 		"roleClass": roleClass, "kindClass": kindClass,
 	}
-	for _, name := range []string{"dashboard", "users", "audit", "session", "settings", "message"} {
+	for _, name := range []string{"dashboard", "users", "photos", "restricted", "audit", "session", "settings", "message"} {
 		v.pages[name] = template.Must(template.New(name).Funcs(functions).
 			ParseFS(files, "templates/icons.html", "templates/layout.html", "templates/"+name+".html"))
 	}
