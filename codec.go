@@ -99,6 +99,9 @@ func (v *identity) unmarshal(b []byte) error {
 	if n := r.count(); n > 0 {
 		v.claims = make(oxd.Claims, n)
 		all := v.room
+		if all == nil {
+			all = []string{}
+		}
 		for range n {
 			name, start := r.string(), len(all)
 			for range r.count() {

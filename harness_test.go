@@ -5,12 +5,14 @@ package oxdauth_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,20 +27,21 @@ import (
 
 const user, password = "alice", "alice-secret"
 
-// transports are the two ways to reach oxd; what concerns the wire is tested over both.
-var transports = []string{"local", "web"}
+// transports are the ways to reach oxd: socket and HTTPS extension of 3.1, and oxd 4. What concerns the wire is tested over all.
+var transports = []string{"local", "web", "rest"}
 
 type app struct {
 	t    *testing.T
 	srv  *oxdtest.Server
 	base string // https://localhost:port
 	auth *oxdauth.Middleware
+	oxd  *oxd.Client // of the latest middleware
 	log  *logBuffer
 	runs atomic.Int64 // how often the guarded handler ran
 }
 
 type setup struct {
-	transport string                                       // default "local"
+	transport string                                       // default: that of the environment, else "local"
 	server    oxdtest.Config                               // of the embedded oxd
 	options   []oxdauth.Option                             // of the middleware
 	handler   func(*app) http.Handler                      // the guarded application; default: says who is signed in
@@ -51,6 +54,10 @@ var testKey = []byte("\x01\x9a\x5c\xe2\x33\x7f\x80\xd1\x42\x6b\x0c\xf7\x98\x15\x
 // newApp starts everything; it ends with the test.
 func newApp(t *testing.T, s setup) *app {
 	t.Helper()
+	s.transport = cmp.Or(s.transport, os.Getenv("OXDAUTH_TEST_TRANSPORT"))
+	if s.transport == "rest" {
+		s.server.ProtectCommands = true // as oxd 4 is shipped
+	}
 	a := &app{t: t, srv: oxdtest.NewUnstartedServer(s.server), log: &logBuffer{}}
 	a.srv.Start()
 	t.Cleanup(a.srv.Close)
@@ -72,8 +79,11 @@ func newApp(t *testing.T, s setup) *app {
 func (a *app) middleware(base string, s setup) *oxdauth.Middleware {
 	site := a.srv.Site(base + "/auth/callback")
 	var transport oxd.Transport = a.srv.Transport()
-	if s.transport == "web" {
+	switch s.transport {
+	case "web":
 		transport, site.Protected = a.srv.HTTPSTransport(), true
+	case "rest":
+		transport, site.Protected = a.srv.RESTTransport(), true
 	}
 	site.Protected = site.Protected || s.server.ProtectCommands
 	if s.site != nil {
@@ -81,6 +91,7 @@ func (a *app) middleware(base string, s setup) *oxdauth.Middleware {
 	}
 	client, err := oxd.NewClient(transport, site)
 	require.NoError(a.t, err)
+	a.oxd = client
 	a.t.Cleanup(func() { require.NoError(a.t, client.Close()) })
 	options := append([]oxdauth.Option{oxdauth.WithKeys(testKey), oxdauth.WithLogger(a.log.logger())}, s.options...)
 	m, err := oxdauth.New(client, base+"/auth/callback", options...)

@@ -20,7 +20,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.com/oxdauth"
-	"example.com/oxdauth/oxd"
 	"example.com/oxdauth/oxdtest"
 )
 
@@ -188,24 +187,10 @@ func TestV86OddLifetimesAreDefined(t *testing.T) {
 func (a *app) answerTokens(callback *url.URL, change func(map[string]json.RawMessage)) {
 	a.t.Helper()
 	real := map[string]json.RawMessage{}
-	site := a.oxdID()
-	client, err := oxd.NewClient(a.srv.Transport(), oxd.Site{OxdID: site})
-	require.NoError(a.t, err)
 	params := map[string]string{"code": callback.Query().Get("code"), "state": callback.Query().Get("state")}
-	require.NoError(a.t, client.Do(a.t.Context(), "get_tokens_by_code", params, &real))
+	require.NoError(a.t, a.oxd.Do(a.t.Context(), "get_tokens_by_code", params, &real))
 	change(real)
 	a.srv.Handle("get_tokens_by_code", func(json.RawMessage) (any, error) { return real, nil })
-}
-
-// oxdID finds the id of the application's site in the call log.
-func (a *app) oxdID() string {
-	for _, call := range a.srv.Calls() {
-		if call.Command == "get_authorization_url" && call.OxdID != "" {
-			return call.OxdID
-		}
-	}
-	a.t.Fatal("no site yet")
-	return ""
 }
 
 func TestV91ATokenForAnotherAudienceOrIssuerIsRefused(t *testing.T) {

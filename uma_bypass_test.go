@@ -43,7 +43,7 @@ func (a *guardApp) refused(targets ...string) {
 }
 
 func TestB01_B02_B06_B07_B08_B16_B23_B24_spellings_of_a_path_open_nothing(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		a.harmless("/photos/1/", "/photos/1;x=1", "/photos;x/1", "/photos/1/;/", "/photos/1%3bx=1", "//photos/1", "///photos/1", "/photos//1",
 			"/PHOTOS/1", "/Admin", "/%61dmin", "/admin?x=/accessDenied", "/photos/1?path=/public", "/photos/1?access_token=x&rpt=x",
@@ -54,7 +54,7 @@ func TestB01_B02_B06_B07_B08_B16_B23_B24_spellings_of_a_path_open_nothing(t *tes
 }
 
 func TestB03_dot_segments_are_refused(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		a.harmless("/public/../admin", "/x/%2e%2e/admin", "/photos/%2e%2e/admin")
 		a.refused("/photos/..%2fadmin", "/photos/%2e%2e%2fadmin", "/files/%2e%2e%2fadmin", "/files/a/..%2f..%2fadmin", "/slashes/..%2fadmin",
@@ -63,7 +63,7 @@ func TestB03_dot_segments_are_refused(t *testing.T) {
 }
 
 func TestB04_encoded_slashes_and_backslashes_are_refused_unless_expected(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		a.refused("/photos/a%2Fb", "/photos/a%2fb", "/photos/a%5cb", `/photos/a\b`, "/files/a%2fb", "/slashes/a%5cb")
 		assert.Equal(t, []string{"GET /slashes/{rest...}"}, a.asked(func() {
@@ -73,7 +73,7 @@ func TestB04_encoded_slashes_and_backslashes_are_refused_unless_expected(t *test
 }
 
 func TestB05_a_path_is_decoded_once(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		assert.Equal(t, []string{"GET /photos/{id}"}, a.asked(func() {
 			assert.Contains(t, a.raw("GET /photos/%252e%252e HTTP/1.1"), "HTTP/1.1 401")
@@ -82,7 +82,7 @@ func TestB05_a_path_is_decoded_once(t *testing.T) {
 }
 
 func TestB06_declarations_that_oxd_takes_for_one_are_refused(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		g, err := oxdauth.NewGuard(a.client, "r")
 		require.NoError(t, err)
@@ -93,14 +93,14 @@ func TestB06_declarations_that_oxd_takes_for_one_are_refused(t *testing.T) {
 }
 
 func TestB09_control_bytes_are_refused(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		a.refused("/photos/%00", "/photos/%0a1", "/photos/1%0d%0aX:y", "/photos/%7f", "/photos/%c2%85")
 	})
 }
 
 func TestB10_B11_B15_other_methods_are_405_and_oxd_is_not_asked(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		rpt := a.rpt("GET", "/any/1")
 		assert.Empty(t, a.asked(func() {
@@ -116,7 +116,7 @@ func TestB10_B11_B15_other_methods_are_405_and_oxd_is_not_asked(t *testing.T) {
 }
 
 func TestB12_HEAD_is_checked_as_GET(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		assert.Equal(t, []string{"GET /photos/{id}"}, a.asked(func() {
 			res, body := a.once(nil, a.request("HEAD", "/photos/1"))
@@ -129,7 +129,7 @@ func TestB12_HEAD_is_checked_as_GET(t *testing.T) {
 }
 
 func TestB12_HEAD_declared_itself_is_checked_as_HEAD(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, declare: func(a *guardApp, mux *http.ServeMux) {
 			a.guard.Handle(mux, "GET /x", a.whoami(), oxdauth.AnyOf("view"))
 			a.guard.Handle(mux, "HEAD /x", a.whoami(), oxdauth.AnyOf("peek"))
@@ -141,7 +141,7 @@ func TestB12_HEAD_declared_itself_is_checked_as_HEAD(t *testing.T) {
 }
 
 func TestB13_B14_headers_that_claim_another_method_or_path_change_nothing(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		rpt := a.rpt("GET", "/photos/1")
 		for _, header := range []string{
@@ -158,7 +158,7 @@ func TestB13_B14_headers_that_claim_another_method_or_path_change_nothing(t *tes
 }
 
 func TestB17_a_cached_grant_holds_for_its_own_guard_only(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		cached := []oxdauth.GuardOption{oxdauth.WithGrantCache(100, time.Minute)}
 		a, b := newGuardApp(t, guardSetup{transport: transport, options: cached}), newGuardApp(t, guardSetup{transport: transport, options: cached})
 		rpt := a.rpt("GET", "/photos/1")
@@ -172,7 +172,7 @@ func TestB17_a_cached_grant_holds_for_its_own_guard_only(t *testing.T) {
 }
 
 func TestB19_the_zero_decision_denies(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		assert.Equal(t, oxdauth.Denied, oxdauth.Decision{}.Outcome)
 		assert.Equal(t, "unknown", oxdauth.Outcome(200).String())
 		a := newGuardApp(t, guardSetup{transport: transport})
@@ -182,7 +182,7 @@ func TestB19_the_zero_decision_denies(t *testing.T) {
 }
 
 func TestB20_text_that_is_no_token_never_reaches_oxd(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		assert.Empty(t, a.asked(func() {
 			for _, value := range []string{
@@ -205,7 +205,7 @@ func TestB20_text_that_is_no_token_never_reaches_oxd(t *testing.T) {
 }
 
 func TestB21_two_authorization_headers_are_refused(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		rpt := a.rpt("GET", "/photos/1")
 		assert.Empty(t, a.asked(func() {
@@ -218,7 +218,7 @@ func TestB21_two_authorization_headers_are_refused(t *testing.T) {
 }
 
 func TestB25_one_resource_from_two_mounts_has_to_be_meant(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, unprotected: true, declare: func(a *guardApp, mux *http.ServeMux) {
 			for _, tenant := range []string{"/a", "/b"} {
 				inner := http.NewServeMux()
@@ -242,7 +242,7 @@ func TestB25_one_resource_from_two_mounts_has_to_be_meant(t *testing.T) {
 }
 
 func TestB10_each_method_of_a_path_needs_its_own_permission(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, declare: func(a *guardApp, mux *http.ServeMux) {
 			a.guard.Handle(mux, "GET /x", a.whoami(), oxdauth.AnyOf("all"))
 			a.guard.Handle(mux, "PUT /x", a.whoami(), oxdauth.AnyOf("all"))
@@ -256,7 +256,7 @@ func TestB10_each_method_of_a_path_needs_its_own_permission(t *testing.T) {
 }
 
 func TestB26_a_refusal_is_written_by_the_guard_and_runs_no_other_handler(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, declare: func(a *guardApp, mux *http.ServeMux) {
 			a.declarePhotos(mux)
 			for _, page := range []string{"/", "/error", "/401", "/login"} {
@@ -275,7 +275,7 @@ func TestB26_a_refusal_is_written_by_the_guard_and_runs_no_other_handler(t *test
 }
 
 func TestB28_what_comes_before_the_guard_changes_neither_resource_nor_decision(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, declare: func(a *guardApp, mux *http.ServeMux) {
 			guarded := a.guard.Require("/photos/{id}", "GET", oxdauth.AnyOf("view"))(a.whoami())
 			mux.HandleFunc("GET /rewritten/{id}", func(w http.ResponseWriter, r *http.Request) {

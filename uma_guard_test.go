@@ -20,7 +20,7 @@ import (
 )
 
 func TestUMA411_01_without_token_a_challenge_with_a_ticket(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		res, body := a.once(nil, a.request("GET", "/photos/1"))
 		assert.Equal(t, http.StatusUnauthorized, res.StatusCode)
@@ -43,7 +43,7 @@ func TestUMA411_01_without_token_a_challenge_with_a_ticket(t *testing.T) {
 }
 
 func TestUMA411_02_a_weak_or_revoked_RPT_gets_a_new_ticket_each_time(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithGrantCache(100, time.Minute)}})
 		weak := a.rpt("GET", "/photos/1")
 		var mu sync.Mutex
@@ -72,7 +72,7 @@ func TestUMA411_02_a_weak_or_revoked_RPT_gets_a_new_ticket_each_time(t *testing.
 }
 
 func TestUMA411_03_a_cached_grant_saves_the_question_for_this_resource_and_method_only(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithGrantCache(10, time.Minute)}})
 		rpt := a.rpt("GET", "/photos/1")
 		assert.Len(t, a.asked(func() { a.ask("GET", "/photos/1", rpt) }), 1)
@@ -90,7 +90,7 @@ func TestUMA411_03_a_cached_grant_saves_the_question_for_this_resource_and_metho
 }
 
 func TestUMA411_03_without_the_option_nothing_is_cached(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		rpt := a.rpt("GET", "/photos/1")
 		assert.Len(t, a.asked(func() { a.ask("GET", "/photos/1", rpt); a.ask("GET", "/photos/1", rpt) }), 2)
@@ -98,7 +98,7 @@ func TestUMA411_03_without_the_option_nothing_is_cached(t *testing.T) {
 }
 
 func TestUMA411_04_a_revoked_RPT_is_denied_once_its_grant_has_run_out(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithGrantCache(10, time.Second)}})
 		rpt := a.rpt("GET", "/photos/1")
 		require.Equal(t, http.StatusOK, a.ask("GET", "/photos/1", rpt).StatusCode)
@@ -110,7 +110,7 @@ func TestUMA411_04_a_revoked_RPT_is_denied_once_its_grant_has_run_out(t *testing
 }
 
 func TestUMA411_16_a_leader_that_goes_away_takes_nobody_with_it(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithGrantCache(10, time.Minute)}})
 		rpt := a.rpt("GET", "/photos/1")
 		arrived, release := make(chan struct{}, 1), make(chan struct{})
@@ -143,7 +143,7 @@ func TestUMA411_16_a_leader_that_goes_away_takes_nobody_with_it(t *testing.T) {
 }
 
 func TestUMA411_05_nothing_but_a_plain_grant_grants(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithConcurrency(4)}})
 		rpt := a.rpt("GET", "/photos/1")
 		for name, answer := range map[string]string{
@@ -186,7 +186,7 @@ func TestUMA411_05_nothing_but_a_plain_grant_grants(t *testing.T) {
 }
 
 func TestUMA411_05_a_grant_without_an_RPT_is_none(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) { return map[string]string{"access": "granted"}, nil })
 		assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "").StatusCode)
@@ -195,7 +195,7 @@ func TestUMA411_05_a_grant_without_an_RPT_is_none(t *testing.T) {
 }
 
 func TestUMA411_06_oxd_down_is_503_with_the_warning_and_recovers(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		a.srv.Stop()
 		for range 4 {
@@ -213,7 +213,7 @@ func TestUMA411_06_oxd_down_is_503_with_the_warning_and_recovers(t *testing.T) {
 }
 
 func TestUMA411_06_a_slow_oxd_is_given_up_on_and_left_alone(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{
 			oxdauth.WithCheckTimeout(50 * time.Millisecond), oxdauth.WithUnavailableStatus(http.StatusForbidden),
 		}})
@@ -232,7 +232,7 @@ func TestUMA411_06_a_slow_oxd_is_given_up_on_and_left_alone(t *testing.T) {
 }
 
 func TestUMA411_07_no_ticket_is_403_with_the_warning(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		a.srv.Inject("uma_rs_check_access", oxdtest.Fault{Kind: oxdtest.FaultInternalError, Times: 1})
 		res := a.ask("GET", "/photos/1", "x")
@@ -248,7 +248,7 @@ func TestUMA411_07_no_ticket_is_403_with_the_warning(t *testing.T) {
 }
 
 func TestUMA411_08_a_ticket_that_would_break_the_header_is_none(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		for _, ticket := range []string{`a"b`, "a\r\nSet-Cookie: x=1", strings.Repeat("a", 9_000), "a b", "ü", `\`, "==", ""} {
 			a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) {
@@ -263,7 +263,7 @@ func TestUMA411_08_a_ticket_that_would_break_the_header_is_none(t *testing.T) {
 }
 
 func TestUMA411_11_CORS_wraps_the_guard(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, wrap: func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Access-Control-Allow-Origin", "https://spa.example")
@@ -286,7 +286,7 @@ func TestUMA411_11_CORS_wraps_the_guard(t *testing.T) {
 }
 
 func TestUMA411_12_methods_that_are_not_declared_are_405(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		assert.Empty(t, a.asked(func() {
 			for _, method := range []string{"OPTIONS", "TRACE", "DELETE", "get", "Get", "PROPFIND", "POST"} {
@@ -302,7 +302,7 @@ func TestUMA411_12_methods_that_are_not_declared_are_405(t *testing.T) {
 }
 
 func TestUMA411_18_no_secret_is_logged(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		res := a.ask("GET", "/photos/1?secret=query-value", "")
 		ticket := challenge(t, res)["ticket"]

@@ -3,10 +3,12 @@ package oxdauth_test
 // An application behind a UMA guard, and what its tests ask of it.
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +46,10 @@ const umaWarning = `199 - "UMA Authorization Server Unreachable"`
 // newGuardApp starts everything; it ends with the test.
 func newGuardApp(t *testing.T, s guardSetup) *guardApp {
 	t.Helper()
+	s.transport = cmp.Or(s.transport, os.Getenv("OXDAUTH_TEST_TRANSPORT"))
+	if s.transport == "rest" {
+		s.server.ProtectCommands = true // as oxd 4 is shipped
+	}
 	a := &guardApp{app: &app{t: t, srv: oxdtest.NewUnstartedServer(s.server), log: &logBuffer{}}}
 	a.srv.Start()
 	t.Cleanup(a.srv.Close)
@@ -59,8 +65,11 @@ func (a *guardApp) build(base string, s guardSetup) http.Handler {
 	site := a.srv.Site(base + "/auth/callback")
 	site.Params.ClaimsRedirectURI = []string{base + "/auth/claims"}
 	var transport oxd.Transport = a.srv.Transport()
-	if s.transport == "web" {
+	switch s.transport {
+	case "web":
 		transport, site.Protected = a.srv.HTTPSTransport(), true
+	case "rest":
+		transport, site.Protected = a.srv.RESTTransport(), true
 	}
 	if s.site != nil {
 		s.site(&site)
@@ -209,8 +218,8 @@ func parseChallenge(s string) (map[string]string, error) {
 	}
 }
 
-// overBoth runs a test over both ways to oxd.
-func overBoth(t *testing.T, f func(t *testing.T, transport string)) {
+// overAll runs a test over all ways to oxd.
+func overAll(t *testing.T, f func(t *testing.T, transport string)) {
 	t.Parallel()
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {

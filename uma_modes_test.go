@@ -18,7 +18,7 @@ import (
 )
 
 func TestUMA411_15_report_mode_passes_and_tells(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithReportOnly()}})
 		res := a.ask("GET", "/photos/1", "")
 		assert.Equal(t, http.StatusOK, res.StatusCode)
@@ -56,7 +56,7 @@ func TestGuardHandsTheDecisionToHookAndHandler(t *testing.T) {
 }
 
 func TestUMA411_17_a_stream_flushes_and_ends_when_access_ends(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		causes := make(chan error, 1)
 		a := newGuardApp(t, guardSetup{transport: transport, declare: func(a *guardApp, mux *http.ServeMux) {
 			a.guard.Handle(mux, "GET /events", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -86,7 +86,7 @@ func TestUMA411_17_a_stream_flushes_and_ends_when_access_ends(t *testing.T) {
 }
 
 func TestB27_routes_without_a_guard_are_found(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		mux := http.NewServeMux()
 		a.guard.Handle(mux, "GET /photos/{id}", a.whoami(), oxdauth.AnyOf("view"))

@@ -145,8 +145,10 @@ func (g *Guard) reconcile(ctx context.Context, record protectionRecord, routes [
 	case err != nil:
 		return fmt.Errorf("oxdauth: Protect: %w", err)
 	}
-	g.settings.logger.WarnContext(ctx, "oxdauth: all resources were registered anew; RPTs from before open nothing any more", "resources", len(routes))
-	clear(record.Resources)
+	if len(record.Resources) > 0 {
+		g.settings.logger.WarnContext(ctx, "oxdauth: all resources were registered anew; RPTs from before open nothing any more", "resources", len(routes))
+		clear(record.Resources)
+	}
 	for _, rt := range routes {
 		record.Resources[rt.key()] = rt.fingerprint()
 	}

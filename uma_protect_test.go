@@ -24,7 +24,7 @@ import (
 )
 
 func TestUMA411_09_not_protected_is_503_and_not_ready(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport})
 		before := a.srv.CallCount("uma_rs_protect")
 		a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) {
@@ -41,7 +41,7 @@ func TestUMA411_09_not_protected_is_503_and_not_ready(t *testing.T) {
 }
 
 func TestUMA411_09_before_Protect_nothing_is_served(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, unprotected: true})
 		require.Error(t, a.guard.Ready())
 		assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "x").StatusCode)
@@ -52,7 +52,7 @@ func TestUMA411_09_before_Protect_nothing_is_served(t *testing.T) {
 }
 
 func TestUMA411_10_protecting_again_registers_nothing(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		dir := t.TempDir()
 		a := newGuardApp(t, guardSetup{
 			transport: transport, options: []oxdauth.GuardOption{oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json"))},
@@ -63,7 +63,7 @@ func TestUMA411_10_protecting_again_registers_nothing(t *testing.T) {
 		require.NoError(t, a.guard.Protect(t.Context()))
 
 		declare := func(scopes oxdauth.Scopes, more bool) error {
-			g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json")))
+			g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json")), oxdauth.WithGuardLogger(a.log.logger()))
 			require.NoError(t, err)
 			mux := http.NewServeMux()
 			g.Handle(mux, "GET /photos/{id}", http.NotFoundHandler(), scopes, oxdauth.TicketScopes("view"))
@@ -79,6 +79,14 @@ func TestUMA411_10_protecting_again_registers_nothing(t *testing.T) {
 		require.NoError(t, declare(oxdauth.AnyOf("all", "view"), true), "the same, after a restart")
 		assert.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
 		assert.Len(t, a.checks(), checks, "and no ticket is spent on it")
+		if transport == "rest" { // where everything can be told anew
+			require.NoError(t, declare(oxdauth.AnyOf("view"), true), "other scopes")
+			require.NoError(t, declare(oxdauth.AnyOf("view"), false), "one less")
+			require.NoError(t, declare(oxdauth.AnyOf("view"), false), "the same again")
+			assert.Equal(t, 3, a.srv.CallCount("uma_rs_protect"))
+			assert.Contains(t, a.log.String(), "RPTs from before open nothing any more")
+			return
+		}
 		require.ErrorContains(t, declare(oxdauth.AnyOf("view"), true), "other scopes")
 		require.ErrorContains(t, declare(oxdauth.AnyOf("all", "view"), false), "not declared any more")
 		assert.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
@@ -87,7 +95,7 @@ func TestUMA411_10_protecting_again_registers_nothing(t *testing.T) {
 
 func TestGuardWithoutAFileAsksWhatIsProtected(t *testing.T) {
 	t.Parallel()
-	a := newGuardApp(t, guardSetup{})
+	a := newGuardApp(t, guardSetup{transport: "local"}) // oxd 4 is told all of them again
 	g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithGuardLogger(a.log.logger()))
 	require.NoError(t, err)
 	g.Require("/admin", "GET", oxdauth.AnyOf("admin"))
@@ -148,7 +156,7 @@ func TestGuardProtectsInPartsAndGoesOnAfterAFault(t *testing.T) {
 	t.Parallel()
 	const n = 40
 	path := func(i int) string { return fmt.Sprintf("/%03d/%s", i, strings.Repeat("x", 300)) }
-	a := newGuardApp(t, guardSetup{unprotected: true, declare: func(a *guardApp, _ *http.ServeMux) {
+	a := newGuardApp(t, guardSetup{transport: "local", unprotected: true, declare: func(a *guardApp, _ *http.ServeMux) { // oxd 4 has no such limit
 		for i := range n {
 			a.guard.Require(path(i), "GET", oxdauth.AnyOf("view"))
 		}

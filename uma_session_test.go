@@ -56,7 +56,7 @@ func (a *guardApp) personSignedIn() *oxdtest.Browser {
 }
 
 func TestUMA411_13_a_person_is_signed_in_asked_and_let_through(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
 		a.srv.Provider.SetPolicy("view", countryWanted)
 		b := a.srv.Browser()
@@ -91,7 +91,7 @@ func TestUMA411_13_a_person_is_signed_in_asked_and_let_through(t *testing.T) {
 }
 
 func TestUMA411_13_a_return_that_does_not_belong_is_400_without_a_question(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
 		a.srv.Provider.SetPolicy("view", countryWanted)
 		b := a.personSignedIn()
@@ -136,7 +136,7 @@ func TestUMA411_13_a_return_that_does_not_belong_is_400_without_a_question(t *te
 }
 
 func TestUMA411_13_a_state_works_once(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
 		a.srv.Provider.SetPolicy("view", countryWanted)
 		b := a.personSignedIn()
@@ -158,7 +158,7 @@ func TestUMA411_13_a_state_works_once(t *testing.T) {
 }
 
 func TestUMA411_13_the_same_or_no_ticket_is_refused(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
 		a.srv.Provider.SetPolicy("view", countryWanted)
 		for _, bad := range []string{"", "*", "the one that was sent"} {
@@ -177,7 +177,7 @@ func TestUMA411_13_the_same_or_no_ticket_is_refused(t *testing.T) {
 }
 
 func TestUMA411_13_an_error_or_a_refusal_ends_on_a_page(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
 		a.srv.Provider.SetPolicy("view", countryWanted)
 		b := a.personSignedIn()
@@ -197,7 +197,7 @@ func TestUMA411_13_an_error_or_a_refusal_ends_on_a_page(t *testing.T) {
 }
 
 func TestUMA411_13_one_round_of_questions_for_a_navigation(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
 		a.srv.Provider.SetPolicy("view", countryWanted)
 		b := a.personSignedIn()
@@ -284,7 +284,7 @@ func TestGuardRefusesAnUnusableGatheringURL(t *testing.T) {
 }
 
 func TestGuardPushesTheIDTokenWhenClaimsAreWanted(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
 		a.srv.Provider.SetPolicy("view", oxdtest.Policy{Allow: map[string][]string{"preferred_username": {"alice"}}})
 		a.srv.Provider.SetUserClaim("alice", "preferred_username", "alice")
@@ -312,7 +312,7 @@ func TestGuardShowsPeopleAPageWhenAccessIsRefused(t *testing.T) {
 }
 
 func TestUMA411_14_RPT_and_claims_go_with_the_user(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
 		a.srv.Provider.SetPolicy("view", countryWanted)
 		b := a.personSignedIn()
@@ -338,7 +338,7 @@ func TestUMA411_14_RPT_and_claims_go_with_the_user(t *testing.T) {
 }
 
 func TestB22_a_header_decides_alone_and_leaves_the_session_as_it_is(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
 		b := a.personSignedIn()
 		res, _ := a.get(b, "/photos/1")
@@ -366,7 +366,7 @@ func TestGuardRefusesCrossOriginWritesOfASession(t *testing.T) {
 }
 
 func TestUMA411_18_no_secret_of_a_person_is_logged(t *testing.T) {
-	overBoth(t, func(t *testing.T, transport string) {
+	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
 		a.srv.Provider.SetPolicy("view", countryWanted)
 		b := a.personSignedIn()

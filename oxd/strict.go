@@ -13,7 +13,7 @@ import (
 // who has no more than an object to read can do without json.Unmarshal, which would check it once more.
 func (o *object) UnmarshalJSON(data []byte) error {
 	*o = nil
-	data = bytes.TrimSpace(data)
+	data = bytes.Trim(data, " \t\r\n")
 	if isNull(data) {
 		return nil
 	}

@@ -58,6 +58,11 @@ type web struct {
 	gate gate
 	once sync.Once
 	http *http.Client
+	// fresh takes a new connection for each request, if it can. One that was kept
+	// may be closed by the other side just when it is used again, and then nobody
+	// knows whether the command was run: those that must not be repeated would be
+	// lost with it.
+	fresh *http.Client
 }
 
 func (w *web) init(configured *http.Client) {
@@ -71,7 +76,13 @@ func (w *web) init(configured *http.Client) {
 		client.Transport = own
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	w.http = &client
+	fresh := client
+	if ht, ok := client.Transport.(*http.Transport); ok {
+		own := ht.Clone()
+		own.DisableKeepAlives = true
+		fresh.Transport = own
+	}
+	w.http, w.fresh = &client, &fresh
 }
 
 // webRequest is a command in the shape of a dialect.
@@ -101,7 +112,11 @@ func (w *web) roundTrip(ctx context.Context, s webSettings, wr webRequest, read 
 	if err != nil {
 		return nil, err
 	}
-	hresp, err := w.http.Do(hr)
+	client := w.fresh
+	if wr.repeatable {
+		client = w.http
+	}
+	hresp, err := client.Do(hr)
 	if err != nil {
 		return nil, &TransportError{Command: wr.command, Sent: sent.Load(), Err: contextual(ctx, withoutURL(err))}
 	}

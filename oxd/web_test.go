@@ -106,6 +106,7 @@ func TestV87BodyIsBounded(t *testing.T) {
 func TestV87SlowBodyEndsWithTheTimeout(t *testing.T) {
 	overEach(t, func(t *testing.T, w web) {
 		s, _ := newHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body) // only then net/http notices that the client has gone
 			_, _ = io.WriteString(w, `{"status":`)
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
@@ -135,13 +136,14 @@ func TestCloseOfAWebTransportIsFinal(t *testing.T) {
 func TestConnectionsAreReusedAndOnlyRepeatableCommandsRepeated(t *testing.T) {
 	overEach(t, func(t *testing.T, w web) {
 		var mu sync.Mutex
+		var hangUp bool
 		remotes := map[string]int{}
 		s, _ := newHTTPS(t, func(rw http.ResponseWriter, r *http.Request) {
 			mu.Lock()
 			defer mu.Unlock()
 			remotes[r.RemoteAddr]++
-			if remotes[r.RemoteAddr] > 3 {
-				panic(http.ErrAbortHandler) // hangs up on a used connection, without a byte
+			if hangUp || remotes[r.RemoteAddr] > 3 {
+				panic(http.ErrAbortHandler) // hangs up without a byte
 			}
 			respond(200, w.ok)(rw, r)
 		})
@@ -153,15 +155,19 @@ func TestConnectionsAreReusedAndOnlyRepeatableCommandsRepeated(t *testing.T) {
 			return err
 		}
 		for range 3 {
-			require.NoError(t, send(false))
-		}
-		assert.Len(t, remotes, 1)
-		require.ErrorIs(t, send(false), oxd.ErrUnavailable)
-		assert.Len(t, remotes, 1, "never twice")
-		for range 3 {
 			require.NoError(t, send(true))
 		}
+		assert.Len(t, remotes, 1)
 		require.NoError(t, send(true), "again over a fresh connection")
-		assert.Len(t, remotes, 3)
+		assert.Len(t, remotes, 2)
+		for range 3 {
+			require.NoError(t, send(false))
+		}
+		assert.Len(t, remotes, 5, "what must not be repeated never takes a connection that may be closing")
+		mu.Lock()
+		hangUp = true
+		mu.Unlock()
+		require.ErrorIs(t, send(false), oxd.ErrUnavailable)
+		assert.Len(t, remotes, 6, "never twice")
 	})
 }

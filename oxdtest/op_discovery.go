@@ -32,8 +32,9 @@ func (p *Provider) serveDiscovery(w http.ResponseWriter, _ *http.Request) {
 	})
 }
 
-// opScopesSupported can be had by every client that registers them.
-var opScopesSupported = []string{"openid", "profile", "email", "uma_protection"}
+// opScopesSupported can be had by every client that registers them. oxd is the one that oxd 4 wants of tokens for its
+// commands.
+var opScopesSupported = []string{"openid", "profile", "email", "uma_protection", "oxd"}
 
 func (p *Provider) acrsSupported() []string {
 	p.mu.Lock()

@@ -44,7 +44,7 @@ type Call struct {
 	Command string          // as the server knows it; empty when there was none
 	OxdID   string          // as sent; empty when there was none
 	Params  json.RawMessage // secrets included: for tests only
-	Over    string          // "tcp" or "https"
+	Over    string          // "tcp", "https" or "rest"
 	Error   string          // the error code answered; "" for ok or when nothing was answered
 }
 

@@ -18,6 +18,7 @@ import (
 type rpSite struct {
 	oxdID, opHost, discoveryPath string
 	redirectURI, postLogout      string
+	redirectURIs                 []string // all, for oxd 4
 	scope, acrValues             []string
 	client                       rpClient
 	setupID                      string   // the client whose tokens may use this site; empty for one from plain register_site
@@ -89,6 +90,17 @@ func (e *engine) newValue(known map[string]time.Time) string {
 	return value
 }
 
+// value is one the caller has chosen, or a new one.
+func (e *engine) value(known map[string]time.Time, chosen string) string {
+	if chosen == "" {
+		return e.newValue(known)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	known[chosen] = time.Now().Add(e.cfg.StateLifetime)
+	return chosen
+}
+
 func (e *engine) known(values map[string]time.Time, value string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -102,6 +114,7 @@ type execution struct {
 	engine *engine
 	params *params
 	site   *rpSite
+	v4     bool // the dialect of oxd 4
 }
 
 // commands are the operations by name. Each binds its parameters completely before it does anything.
@@ -136,12 +149,12 @@ var errInternal = errors.New("internal error")
 func (x *execution) bound(protected bool, own ...error) error {
 	oxdID, token := x.params.str("oxd_id"), x.params.str("protection_access_token")
 	if x.params.malformed {
-		return errMalformed
+		return x.malformed()
 	}
 	if oxdID == "" {
 		return errNoOxdID
 	}
-	if protected {
+	if protected && !x.v4 { // where it has been checked before
 		if err := x.checkProtection(oxdID, token); err != nil {
 			return err
 		}
@@ -156,6 +169,15 @@ func (x *execution) bound(protected bool, own ...error) error {
 	return err
 }
 
+var errMalformed4 = Errorf("bad_request", "Command parameters are not specified or otherwise malformed.")
+
+func (x *execution) malformed() error {
+	if x.v4 {
+		return errMalformed4
+	}
+	return errMalformed
+}
+
 // find gives the site itself: its mutable fields are read and written under the engine's lock.
 func (x *execution) find(oxdID string) (*rpSite, error) {
 	x.engine.mu.Lock()
@@ -164,6 +186,8 @@ func (x *execution) find(oxdID string) (*rpSite, error) {
 	switch {
 	case site != nil:
 		return site, nil
+	case x.v4:
+		return nil, errUnknownOxdID4
 	case x.engine.cfg.RedisErrors:
 		return nil, errUnknownOxdID
 	}

@@ -222,6 +222,7 @@ func (o *opAccess) token(ctx context.Context, endpoint string, client rpClient, 
 type introspection struct {
 	Active      bool   `json:"active"`
 	ClientID    string `json:"client_id"`
+	Scope       string `json:"scope"`
 	Permissions []struct {
 		ResourceID string   `json:"resource_id"`
 		Scopes     []string `json:"resource_scopes"`

@@ -4,6 +4,7 @@ package oxdtest
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,6 +15,10 @@ import (
 func (x *execution) authorizationURL() (any, error) {
 	p := x.params
 	scope, acrs, prompt, hd, custom := p.list("scope"), p.list("acr_values"), p.str("prompt"), p.str("hd"), p.dict("custom_parameters")
+	var chosen chosen4
+	if x.v4 {
+		chosen = chosen4{p.str("state"), p.str("nonce"), p.str("redirect_uri"), p.dict("params")}
+	}
 	if err := x.bound(true); err != nil {
 		return nil, err
 	}
@@ -29,9 +34,15 @@ func (x *execution) authorizationURL() (any, error) {
 	if len(acrs) == 0 {
 		acrs = x.site.acrValues
 	}
+	registered := x.site.redirectURIs
 	x.engine.mu.Unlock()
+	if chosen.redirectURI != "" {
+		if redirectURI = chosen.redirectURI; !slices.Contains(registered, redirectURI) {
+			return nil, errNotRegistered
+		}
+	}
 	target := m.Authorization + "?response_type=code&client_id=" + x.site.client.id + "&redirect_uri=" + redirectURI +
-		"&scope=" + url.QueryEscape(strings.Join(scope, " ")) + "&state=" + x.engine.newValue(x.engine.states) + "&nonce=" + x.engine.newValue(x.engine.nonces)
+		"&scope=" + url.QueryEscape(strings.Join(scope, " ")) + "&state=" + x.engine.value(x.engine.states, chosen.state) + "&nonce=" + x.engine.value(x.engine.nonces, chosen.nonce)
 	if joined := strings.Join(acrs, " "); strings.TrimSpace(joined) != "" {
 		target += "&acr_values=" + url.QueryEscape(joined)
 	}
@@ -48,10 +59,29 @@ func (x *execution) authorizationURL() (any, error) {
 		}
 		target += "&custom_response_headers=" + url.QueryEscape(strings.ReplaceAll(marshal(pairs), "/", `\/`))
 	}
+	if len(chosen.params) > 0 {
+		more := url.Values{}
+		for name, value := range chosen.params {
+			more.Set(name, value)
+		}
+		target += "&" + more.Encode()
+	}
 	return struct {
 		URL string `json:"authorization_url"`
 	}{target}, nil
 }
+
+// chosen4 is what oxd 4 lets a caller choose.
+type chosen4 struct {
+	state, nonce, redirectURI string
+	params                    map[string]string
+}
+
+var (
+	errNotRegistered = Errorf("redirect_uri_is_not_registered", "Redirect URI is not registered.")
+	errBadCode       = Errorf("bad_request", "'code' is invalid.")
+	errNoRefresh     = Errorf("bad_request", "'refresh token' is empty or not specified.")
+)
 
 // tokensByCode exchanges a code. The state is checked for being known to this server and nothing else, and is consumed only
 // when everything has gone well; the nonce has to be any live one.
@@ -68,7 +98,10 @@ func (x *execution) tokensByCode() (any, error) {
 	redirectURI := x.site.redirectURI
 	x.engine.mu.Unlock()
 	answer, err := x.engine.op.token(x.ctx, m.Token, x.site.client, map[string]string{"grant_type": "authorization_code", "code": code, "redirect_uri": redirectURI})
+	var refused *opFailure
 	switch {
+	case x.v4 && errors.As(err, &refused):
+		return nil, errBadCode
 	case err != nil:
 		return nil, err
 	case answer.IDToken == "":
@@ -84,6 +117,9 @@ func (x *execution) tokensByCode() (any, error) {
 	delete(x.engine.states, state)
 	x.site.idToken = answer.IDToken
 	x.engine.mu.Unlock()
+	if x.v4 {
+		return tokens4(answer)
+	}
 	if answer.ExpiresIn == nil {
 		return nil, errInternal
 	}
@@ -94,6 +130,21 @@ func (x *execution) tokensByCode() (any, error) {
 		RefreshToken *string             `json:"refresh_token"`
 		Claims       map[string][]string `json:"id_token_claims"`
 	}{answer.AccessToken, *answer.ExpiresIn, answer.IDToken, answer.RefreshToken, claims}, nil
+}
+
+// tokens4 has the claims as the ID token has them.
+func tokens4(answer *tokenAnswer) (any, error) {
+	j, err := parseJWT(answer.IDToken)
+	if err != nil {
+		return nil, err
+	}
+	expires := int64(-1)
+	if answer.ExpiresIn != nil {
+		expires = *answer.ExpiresIn
+	}
+	return map[string]any{
+		"access_token": answer.AccessToken, "expires_in": expires, "id_token": answer.IDToken, "refresh_token": answer.RefreshToken, "id_token_claims": j.claims,
+	}, nil
 }
 
 func (x *execution) checkCodeAndState(code, state string) error {
@@ -114,6 +165,9 @@ func (x *execution) refreshToken() (any, error) {
 	if err := x.bound(false); err != nil {
 		return nil, err
 	}
+	if x.v4 && token == "" {
+		return nil, errNoRefresh
+	}
 	m, err := x.engine.op.connect(x.ctx, x.site.opHost, x.site.discoveryPath)
 	if err != nil {
 		return nil, err
@@ -122,7 +176,7 @@ func (x *execution) refreshToken() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newScopedToken(answer)
+	return x.scopedToken(answer)
 }
 
 // userInfo reports the provider's errors as success, with their keys taken out.
@@ -142,6 +196,9 @@ func (x *execution) userInfo() (any, error) {
 	_, body, err := x.engine.op.do(x.ctx, http.MethodGet, m.UserInfo, "", "", authorize)
 	if err != nil {
 		return nil, err
+	}
+	if x.v4 && json.Valid(body) {
+		return json.RawMessage(body), nil // errors of the provider included
 	}
 	var raw map[string]json.RawMessage
 	if json.Unmarshal(body, &raw) != nil {
@@ -197,6 +254,9 @@ func (x *execution) logoutURI() (any, error) {
 	if m.EndSession == "" {
 		return nil, errNoEndSession
 	}
+	if x.v4 {
+		return logoutURI4(m.EndSession, [][2]string{{"post_logout_redirect_uri", redirect}, {"state", state}, {"session_state", sessionState}, {"id_token_hint", hint}}), nil
+	}
 	if hint == "" {
 		x.engine.mu.Lock()
 		hint = x.site.idToken
@@ -216,6 +276,21 @@ func (x *execution) logoutURI() (any, error) {
 		target += "&session_state=" + sessionState
 	}
 	return logoutAnswer{target}, nil
+}
+
+// logoutURI4 has no fallback for the hint.
+func logoutURI4(endpoint string, parameters [][2]string) logoutAnswer {
+	separator := "?"
+	if strings.Contains(endpoint, "?") {
+		separator = "&"
+	}
+	for _, p := range parameters {
+		if p[1] != "" {
+			endpoint += separator + p[0] + "=" + url.QueryEscape(p[1])
+			separator = "&"
+		}
+	}
+	return logoutAnswer{endpoint}
 }
 
 type logoutAnswer struct {

@@ -29,19 +29,20 @@ type Config struct {
 	// RedisErrors answers invalid_oxd_id for an unknown site, as with redis as storage; with H2, the default, oxd 3.1.1
 	// answers the generic internal error and closes.
 	RedisErrors bool
-	// Addr, HTTPSAddr and ProviderAddr are where to listen. Default: free ports on 127.0.0.1.
-	Addr, HTTPSAddr, ProviderAddr string
+	// Addr, HTTPSAddr, RESTAddr and ProviderAddr are where to listen. Default: free ports on 127.0.0.1.
+	Addr, HTTPSAddr, RESTAddr, ProviderAddr string
 	// InsecureProvider makes the Provider speak plain http, for a person's browser that does not know the certificate.
 	InsecureProvider bool
 	// Users can sign in. Default: DefaultUsers.
 	Users []User
 }
 
-// Server is an oxd 3.1.1, socket and HTTPS extension, with an OpenID Provider of its own. All methods are safe for
+// Server is an oxd 3.1.1, socket and HTTPS extension, and an oxd 4 over the same data, with an OpenID Provider of its own. All methods are safe for
 // concurrent use after Start.
 type Server struct {
-	// Addr is the host:port of the socket, URL the base URL of the HTTPS extension, both set by Start.
-	Addr, URL string
+	// Addr is the host:port of the socket, URL the base URL of the HTTPS extension, RESTURL that of the interface of oxd 4.
+	// Start sets them.
+	Addr, URL, RESTURL string
 	// Provider is set by Start.
 	Provider *Provider
 
@@ -66,6 +67,7 @@ type Server struct {
 type instance struct {
 	socket net.Listener
 	https  *webServer
+	rest   *webServer
 	ctx    context.Context
 	end    context.CancelFunc
 
@@ -185,6 +187,7 @@ func (s *Server) stopLocked() {
 	}
 	s.running.mu.Unlock()
 	s.running.https.end()
+	s.running.rest.end()
 	s.running.wait.Wait()
 	s.running = nil
 }
@@ -198,24 +201,31 @@ func (s *Server) Restart() {
 	}
 	s.stopLocked()
 	s.engine.forget()
-	addr, httpsAddr := s.Addr, strings.TrimPrefix(s.URL, "https://")
+	addr, httpsAddr, restAddr := s.Addr, strings.TrimPrefix(s.URL, "https://"), strings.TrimPrefix(s.RESTURL, "https://")
 	if addr == "" {
-		addr, httpsAddr = s.cfg.Addr, s.cfg.HTTPSAddr
+		addr, httpsAddr, restAddr = s.cfg.Addr, s.cfg.HTTPSAddr, s.cfg.RESTAddr
 	}
-	web := listen(httpsAddr)
+	var listeners []net.Listener
 	up := false
 	defer func() {
-		if !up {
-			_ = web.Close()
+		for _, l := range listeners {
+			if !up {
+				_ = l.Close()
+			}
 		}
 	}()
-	i := &instance{socket: listen(addr), conns: map[net.Conn]bool{}}
+	for _, addr := range []string{httpsAddr, restAddr, addr} {
+		listeners = append(listeners, listen(addr))
+	}
+	web, rest := listeners[0], listeners[1]
+	i := &instance{socket: listeners[2], conns: map[net.Conn]bool{}}
 	i.ctx, i.end = context.WithCancel(context.Background())
 	up = true
 	if s.Addr == "" { // written once: others may be reading them
-		s.Addr, s.URL = i.socket.Addr().String(), "https://"+web.Addr().String()
+		s.Addr, s.URL, s.RESTURL = i.socket.Addr().String(), "https://"+web.Addr().String(), "https://"+rest.Addr().String()
 	}
 	i.https = newWebServer(tls.NewListener(web, s.ca.serverConfig()), s.extension(i.ctx))
+	i.rest = newWebServer(tls.NewListener(rest, s.ca.serverConfig()), s.rest(i.ctx))
 	s.running = i
 	i.wait.Go(func() { s.accept(i) })
 }
@@ -288,6 +298,13 @@ func (s *Server) HTTPSTransport() *oxd.HTTPSTransport {
 	client := s.HTTPClient()
 	client.Timeout = 0
 	return &oxd.HTTPSTransport{BaseURL: s.URL, Client: client}
+}
+
+// RESTTransport gives a new transport to the interface of oxd 4.
+func (s *Server) RESTTransport() *oxd.RESTTransport {
+	client := s.HTTPClient()
+	client.Timeout = 0
+	return &oxd.RESTTransport{BaseURL: s.RESTURL, Client: client}
 }
 
 // Site describes an application with this redirect URL at this Server's Provider, to be registered.

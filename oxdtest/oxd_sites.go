@@ -229,7 +229,6 @@ func (x *execution) setupClient() (any, error) {
 	}{oxdID, r.opHost, setup.id, setup.secret, optional(setup.registrationToken), optional(setup.registrationURI), setup.issuedAt, setup.secretExpiresAt}, nil
 }
 
-// updateSite replaces the client's metadata by what is sent: grant_types left out are gone.
 func (x *execution) updateSite() (any, error) {
 	p := x.params
 	r := registration{
@@ -239,13 +238,19 @@ func (x *execution) updateSite() (any, error) {
 		scope: p.list("scope"), people: p.list("contacts"),
 	}
 	expires := p.date("client_secret_expires_at")
+	return x.update(r, expires, true)
+}
+
+// update replaces the client's metadata by what is sent: grant_types left out are gone.
+func (x *execution) update(r registration, expires int64, protected bool) (any, error) {
+	p := x.params
 	for _, name := range []string{"client_id", "client_secret", "client_token_endpoint_auth_method"} { // read, but of no effect
 		p.str(name)
 	}
 	for _, name := range []string{"acr_values", "ui_locales", "claims_locales"} {
 		p.list(name)
 	}
-	if err := x.bound(true); err != nil {
+	if err := x.bound(protected); err != nil {
 		return nil, err
 	}
 	x.engine.mu.Lock()
@@ -279,6 +284,7 @@ func (x *execution) updateSite() (any, error) {
 	defer x.engine.mu.Unlock()
 	if r.redirectURI != "" {
 		x.site.redirectURI = r.redirectURI
+		x.site.redirectURIs = append([]string{r.redirectURI}, r.redirectURIs...)
 	}
 	if len(r.scope) > 0 {
 		x.site.scope = r.scope
@@ -298,12 +304,15 @@ type scopedToken struct {
 	RefreshToken *string `json:"refresh_token"`
 }
 
-func newScopedToken(a *tokenAnswer) (any, error) {
+func (x *execution) scopedToken(a *tokenAnswer) (any, error) {
 	if a.AccessToken == "" || a.ExpiresIn == nil {
 		return nil, errInternal
 	}
 	out := scopedToken{AccessToken: a.AccessToken, ExpiresIn: *a.ExpiresIn, RefreshToken: a.RefreshToken}
-	if a.Scope != "" {
+	switch {
+	case x.v4:
+		out.Scope = strings.Fields(a.Scope)
+	case a.Scope != "":
 		out.Scope = a.Scope
 	}
 	return out, nil
@@ -319,8 +328,11 @@ func withOpenID(scope []string) string {
 func (x *execution) clientToken() (any, error) {
 	p := x.params
 	host, path, id, secret, scope := p.str("op_host"), p.str("op_discovery_path"), p.str("client_id"), p.str("client_secret"), p.list("scope")
+	if x.v4 {
+		host, path = x.host()
+	}
 	if p.malformed {
-		return nil, errMalformed
+		return nil, x.malformed()
 	}
 	m, err := x.engine.op.connect(x.ctx, host, path)
 	if err != nil {
@@ -331,5 +343,5 @@ func (x *execution) clientToken() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newScopedToken(answer)
+	return x.scopedToken(answer)
 }

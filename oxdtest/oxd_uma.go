@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -17,6 +18,7 @@ func (x *execution) rsProtect() (any, error) {
 	if len(resources) == 0 {
 		own = errNoResources
 	}
+	overwrite := x.v4 && x.params.flag("overwrite")
 	if err := x.bound(true, own); err != nil {
 		return nil, err
 	}
@@ -27,6 +29,11 @@ func (x *execution) rsProtect() (any, error) {
 	protection, err := x.pat(x.site, x.site.client)
 	if err != nil {
 		return nil, err
+	}
+	if x.v4 {
+		if err := x.makeRoom(m, protection, overwrite); err != nil {
+			return nil, err
+		}
 	}
 	var rows []umaRow
 	for _, resource := range resources {
@@ -69,6 +76,75 @@ func addRow(rows []umaRow, row umaRow) []umaRow {
 	return append(rows, row)
 }
 
+var errProtected = Errorf("uma_protection_exists", "UMA protection already exists for this site. Use overwrite to replace it.")
+
+// makeRoom is what oxd 4 does with resources that are protected already.
+func (x *execution) makeRoom(m *opMetadata, protection string, overwrite bool) error {
+	x.engine.mu.Lock()
+	old := x.site.resources
+	x.engine.mu.Unlock()
+	if len(old) > 0 && !overwrite {
+		return errProtected
+	}
+	for _, row := range old {
+		_, _, err := x.engine.op.do(x.ctx, http.MethodDelete, strings.TrimSuffix(m.Resources, "/")+"/"+row.resourceID, "", "", bearer(protection))
+		if err != nil {
+			return err
+		}
+	}
+	x.engine.mu.Lock()
+	defer x.engine.mu.Unlock()
+	x.site.resources = nil
+	return nil
+}
+
+// rsModify changes the scopes of one row, here and at the authorization server.
+func (x *execution) rsModify() (any, error) {
+	path, method, scopes := x.params.str("path"), x.params.str("http_method"), x.params.list("scopes")
+	var own error
+	switch {
+	case method == "":
+		own = errNoMethod
+	case path == "":
+		own = errNoPath
+	case len(scopes) == 0:
+		own = Errorf("invalid_uma_scope_parameter", "scopes are not specified")
+	}
+	if err := x.bound(true, own); err != nil {
+		return nil, err
+	}
+	row, ok := x.row(path, method)
+	if !ok {
+		return nil, notProtected(path, method)
+	}
+	m, err := x.engine.op.umaMetadataAsIs(x.ctx, x.site.opHost)
+	if err != nil {
+		return nil, err
+	}
+	protection, err := x.pat(x.site, x.site.client)
+	if err != nil {
+		return nil, err
+	}
+	body := marshal(map[string]any{"name": row.path, "resource_scopes": scopes})
+	status, _, err := x.engine.op.do(x.ctx, http.MethodPut, strings.TrimSuffix(m.Resources, "/")+"/"+row.resourceID, "application/json", body, bearer(protection))
+	if err != nil || status/100 != 2 {
+		return nil, errInternal
+	}
+	x.engine.mu.Lock()
+	defer x.engine.mu.Unlock()
+	for i := range x.site.resources {
+		if x.site.resources[i].resourceID == row.resourceID {
+			x.site.resources[i].scopes, x.site.resources[i].ticketScopes = scopes, nil
+		}
+	}
+	return oxdIDAnswer{x.site.oxdID}, nil
+}
+
+func notProtected(path, method string) error {
+	return Errorf("invalid_request", "Resource is not protected with path: "+path+" and httpMethod: "+method+
+		". Please protect your resource first with uma_rs_protect command. Check details on https://www.gluu.org/docs-oxd/")
+}
+
 func (x *execution) createResource(m *opMetadata, protection, path string, c umaCondition) (string, error) {
 	body := marshal(map[string]any{"name": "[" + strings.Join(c.httpMethods, ", ") + "] " + path, "resource_scopes": append([]string{}, c.scopes...)})
 	status, answer, err := x.engine.op.do(x.ctx, http.MethodPost, m.Resources, "application/json", body, bearer(protection))
@@ -81,11 +157,16 @@ func (x *execution) createResource(m *opMetadata, protection, path string, c uma
 	return created.ID, nil
 }
 
-// row finds the first row of this path, whole and ignoring case, and method.
+// row finds the first row of this path, whole and ignoring case, and method; oxd 4 takes the last.
 func (x *execution) row(path, method string) (umaRow, bool) {
 	x.engine.mu.Lock()
 	defer x.engine.mu.Unlock()
-	for _, row := range x.site.resources {
+	rows := x.site.resources
+	if x.v4 {
+		rows = slices.Clone(rows)
+		slices.Reverse(rows)
+	}
+	for _, row := range rows {
 		if strings.EqualFold(row.path, path) && slices.ContainsFunc(row.methods, func(m string) bool { return strings.EqualFold(m, method) }) {
 			return row, true
 		}
@@ -116,8 +197,10 @@ func (x *execution) rsCheckAccess() (any, error) {
 	}
 	row, ok := x.row(path, method)
 	if !ok {
-		return nil, Errorf("invalid_request", "Resource is not protected with path: "+path+" and httpMethod: "+method+
-			". Please protect your resource first with uma_rs_protect command. Check details on https://www.gluu.org/docs-oxd/")
+		return nil, notProtected(path, method)
+	}
+	if scopes := x.params.list("scopes"); x.v4 && len(scopes) > 0 {
+		row.scopes = scopes
 	}
 	status, err := x.introspectRPT(rpt)
 	if err != nil {
@@ -126,7 +209,7 @@ func (x *execution) rsCheckAccess() (any, error) {
 	if rpt != "" && status.Active {
 		for _, permission := range status.Permissions {
 			// A token of the old kind counts for every resource.
-			if permission.ResourceID != row.resourceID && !strings.HasPrefix(rpt, "gat_") {
+			if permission.ResourceID != row.resourceID && (x.v4 || !strings.HasPrefix(rpt, "gat_")) {
 				continue
 			}
 			if slices.ContainsFunc(permission.Scopes, func(s string) bool { return slices.Contains(row.scopes, s) }) {
@@ -196,7 +279,19 @@ func (x *execution) rpGetRPT() (any, error) {
 		"pct": p.str("pct"), "rpt": p.str("rpt"), "scope": strings.Join(p.list("scope"), " "),
 	}
 	p.str("state") // never looked at
-	if err := x.bound(true); err != nil {
+	var own error
+	switch {
+	case !x.v4:
+	case strings.TrimSpace(form["ticket"]) == "":
+		own = errNoTicket
+	case (form["claim_token"] == "") != (form["claim_token_format"] == ""):
+		own = Errorf("invalid_claim_token_or_claim_token_form", "claim_token and claim_token_format have to come together")
+	default:
+		for name, value := range p.dict("params") {
+			form[name] = value
+		}
+	}
+	if err := x.bound(true, own); err != nil {
 		return nil, err
 	}
 	m, err := x.engine.op.umaMetadata(x.ctx, x.site.opHost, x.site.discoveryPath)
@@ -205,7 +300,7 @@ func (x *execution) rpGetRPT() (any, error) {
 	}
 	answer, err := x.engine.op.token(x.ctx, m.Token, x.site.client, form)
 	if err != nil {
-		return nil, needInfoError(err)
+		return nil, x.needInfoError(err)
 	}
 	if strings.TrimSpace(answer.AccessToken) == "" {
 		return nil, errNoRPT
@@ -216,7 +311,7 @@ func (x *execution) rpGetRPT() (any, error) {
 	}
 	status, err := x.engine.op.introspect(x.ctx, m.Introspection, protection, answer.AccessToken)
 	if err != nil {
-		return nil, needInfoError(err) // what introspection refuses is read in the same way
+		return nil, x.needInfoError(err) // what introspection refuses is read in the same way
 	}
 	if !status.Active {
 		return nil, errNoRPT
@@ -229,7 +324,7 @@ func (x *execution) rpGetRPT() (any, error) {
 	}{answer.PCT, answer.Upgraded, answer.AccessToken, "Bearer"}, nil
 }
 
-func needInfoError(err error) error {
+func (x *execution) needInfoError(err error) error {
 	var failure *opFailure
 	var raw map[string]json.RawMessage
 	if !errors.As(err, &failure) || json.Unmarshal(failure.body, &raw) != nil || raw == nil {
@@ -241,8 +336,8 @@ func needInfoError(err error) error {
 		RequiredClaims json.RawMessage `json:"required_claims"`
 		RedirectUser   json.RawMessage `json:"redirect_user"`
 	}{raw["error"], raw["ticket"], raw["required_claims"], raw["redirect_user"]}
-	for key := range raw {
-		if !slices.Contains([]string{"error", "ticket", "required_claims", "redirect_user"}, key) {
+	for key := range raw { // oxd 4 drops the others
+		if !x.v4 && !slices.Contains([]string{"error", "ticket", "required_claims", "redirect_user"}, key) {
 			return errInternal
 		}
 	}
@@ -251,6 +346,13 @@ func needInfoError(err error) error {
 
 func (x *execution) rpClaimsGatheringURL() (any, error) {
 	ticket, redirect := x.params.str("ticket"), x.params.str("claims_redirect_uri")
+	chosen, more := "", url.Values{}
+	if x.v4 {
+		chosen = x.params.str("state")
+		for name, value := range x.params.dict("custom_parameters") {
+			more.Set(name, value)
+		}
+	}
 	var own error
 	switch {
 	case strings.TrimSpace(ticket) == "":
@@ -265,9 +367,13 @@ func (x *execution) rpClaimsGatheringURL() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	state := x.engine.newValue(x.engine.states)
+	state := x.engine.value(x.engine.states, chosen)
+	suffix := ""
+	if len(more) > 0 {
+		suffix = "&" + more.Encode()
+	}
 	return struct {
 		URL   string `json:"url"`
 		State string `json:"state"`
-	}{m.ClaimsGather + "?client_id=" + x.site.client.id + "&ticket=" + ticket + "&claims_redirect_uri=" + redirect + "&state=" + state, state}, nil
+	}{m.ClaimsGather + "?client_id=" + x.site.client.id + "&ticket=" + ticket + "&claims_redirect_uri=" + redirect + "&state=" + state + suffix, state}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -22,6 +23,7 @@ const callbackPath = "/auth/callback"
 type config struct {
 	listen      string
 	oxd         string // empty: embedded
+	dialect     string // local, web or rest
 	opHost      string
 	redirectURL string // empty: made from the address listened on
 	siteFile    string
@@ -43,6 +45,7 @@ func parseFlags(args []string, stdout io.Writer) (config, error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&c.listen, "listen", "localhost:8080", "`host:port` to listen on; port 0 takes a free one")
 	flags.StringVar(&c.oxd, "oxd", "", "oxd server: `host:port` of its socket, or https://host:port of its HTTPS extension (default: an embedded one)")
+	flags.StringVar(&c.dialect, "dialect", "", "how to speak to oxd: local, the socket of 3.1; web, its HTTPS extension; rest, oxd 4 (default: local or web, by -oxd)")
 	flags.StringVar(&c.opHost, "op-host", "", "`URL` of the OpenID Provider; needed with -oxd")
 	flags.StringVar(&c.redirectURL, "redirect-url", "", "callback `URL` as browsers reach it (default: http://<listen address>"+callbackPath+")")
 	flags.StringVar(&c.siteFile, "site-file", "", "`file` that keeps the registration at oxd (default: oxdauth-admin/site.json in the user's configuration directory)")
@@ -84,6 +87,15 @@ func (c *config) check() error {
 	if err := c.checkRedirectURL(); err != nil {
 		return err
 	}
+	if c.dialect == "" {
+		c.dialect = "local"
+		if strings.Contains(c.oxd, "://") {
+			c.dialect = "web"
+		}
+	}
+	if !slices.Contains([]string{"local", "web", "rest"}, c.dialect) {
+		return fmt.Errorf("-dialect %q: want local, web or rest", c.dialect)
+	}
 	if c.oxd == "" {
 		return c.checkEmbedded()
 	}
@@ -123,10 +135,10 @@ func (c *config) checkOxd() error {
 	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		return fmt.Errorf("-op-host %q: want a URL such as https://idp.example.com", c.opHost)
 	}
-	if strings.Contains(c.oxd, "://") {
+	if c.dialect != "local" {
 		u, err := url.Parse(c.oxd)
 		if err != nil || u.Scheme != "https" || u.Host == "" {
-			return fmt.Errorf("-oxd %q: want host:port or https://host:port", c.oxd)
+			return fmt.Errorf("-oxd %q: want host:port or https://host:port; -dialect %s goes over https", c.oxd, c.dialect)
 		}
 		c.protected = true
 	} else if _, _, err := net.SplitHostPort(c.oxd); err != nil {

@@ -52,6 +52,8 @@ func TestWrongFlagsGiveOneLineAndStatus2(t *testing.T) {
 		{"a provider that is no URL", []string{"-oxd", "127.0.0.1:8099", "-op-host", "idp"}, "-op-host"},
 		{"an oxd over plain http", []string{"-oxd", "http://127.0.0.1:8443", op}, "want host:port or https"},
 		{"an oxd without port", []string{"-oxd", "oxd.example.com", op}, "want host:port or https"},
+		{"a dialect nobody speaks", []string{"-dialect", "soap"}, "want local, web or rest"},
+		{"a dialect over https at a socket", []string{"-oxd", "127.0.0.1:8099", op, "-dialect", "rest"}, "goes over https"},
 		{"a CA for the socket", []string{"-oxd", "127.0.0.1:8099", op, "-ca", empty}, "-ca is for an https -oxd"},
 		{"a real oxd and a free port", []string{"-oxd", "127.0.0.1:8099", op, "-listen", "localhost:0"}, "stays the same"},
 		{"a provider without oxd", []string{op}, "-oxd is missing"},
@@ -97,7 +99,7 @@ func TestHelpListsTheFlagsAndIsNoFailure(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	assert.Equal(t, 0, run(t.Context(), []string{"-h"}, &stdout, &stderr))
 	assert.Empty(t, stderr.String())
-	for _, name := range []string{"-listen", "-oxd", "-op-host", "-redirect-url", "-site-file", "-protected", "-ca", "-keys-file"} {
+	for _, name := range []string{"-listen", "-oxd", "-dialect", "-op-host", "-redirect-url", "-site-file", "-protected", "-ca", "-keys-file"} {
 		assert.Contains(t, stdout.String(), "  "+name)
 	}
 }
@@ -209,9 +211,9 @@ func TestTheProgramServesUntilItIsStopped(t *testing.T) {
 	assert.Error(t, err, "the address is free again")
 }
 
-func TestARealOxdIsUsedOverBothTransports(t *testing.T) {
+func TestARealOxdIsUsedInEachDialect(t *testing.T) {
 	t.Parallel()
-	for _, over := range []string{"socket", "https"} {
+	for _, over := range []string{"local", "web", "rest"} {
 		t.Run(over, func(t *testing.T) {
 			t.Parallel()
 			server := oxdtest.NewServer()
@@ -225,10 +227,10 @@ func TestARealOxdIsUsedOverBothTransports(t *testing.T) {
 				"-listen", listen, "-op-host", server.Provider.URL, "-oxd", server.Addr,
 				"-site-file", filepath.Join(dir, "new", "site.json"), "-keys-file", filepath.Join(dir, "keys"),
 			}
-			if over == "https" {
+			if over != "local" {
 				ca := filepath.Join(dir, "ca.pem")
 				require.NoError(t, os.WriteFile(ca, caOf(t, server), 0o600))
-				args = append(args, "-oxd", server.URL, "-ca", ca)
+				args = append(args, "-oxd", map[string]string{"web": server.URL, "rest": server.RESTURL}[over], "-dialect", over, "-ca", ca)
 			}
 			_, origin, stop := startProgram(t, args...)
 			browser := server.Browser()

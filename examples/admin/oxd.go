@@ -16,7 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"example.com/oxdauth/oxd"
 	"example.com/oxdauth/oxdtest"
@@ -57,14 +56,14 @@ func connect(cfg config, redirectURL string) (*oxdServer, error) {
 		server := oxdtest.NewUnstartedServer(oxdtest.Config{InsecureProvider: true, Users: users})
 		server.Start()
 		setPolicies(server.Provider)
-		client, err := clientOf(server, redirectURL)
+		client, where, err := embedded(server, cfg.dialect, redirectURL)
 		if err != nil {
 			server.Close()
 			return nil, &usageError{err}
 		}
 		return &oxdServer{
 			client: client, users: users, test: server,
-			where: "embedded, socket " + server.Addr + ", provider " + server.Provider.URL,
+			where: "embedded, " + where + ", provider " + server.Provider.URL,
 		}, nil
 	}
 	site := oxd.Site{
@@ -92,9 +91,20 @@ func connect(cfg config, redirectURL string) (*oxdServer, error) {
 	return &oxdServer{client: client, where: cfg.oxd + ", provider " + cfg.opHost}, nil
 }
 
-// clientOf gives a client of an embedded oxd.
-func clientOf(server *oxdtest.Server, redirectURL string) (*oxd.Client, error) {
-	return oxd.NewClient(server.Transport(), siteOf(server, redirectURL))
+// embedded gives a client of an embedded oxd, and how it reaches it.
+func embedded(server *oxdtest.Server, dialect, redirectURL string) (client *oxd.Client, where string, err error) {
+	site := siteOf(server, redirectURL)
+	site.Protected = dialect != "local"
+	switch dialect {
+	case "web":
+		client, err = oxd.NewClient(server.HTTPSTransport(), site)
+		return client, "HTTPS extension " + server.URL, err
+	case "rest":
+		client, err = oxd.NewClient(server.RESTTransport(), site)
+		return client, "oxd 4 at " + server.RESTURL, err
+	}
+	client, err = oxd.NewClient(server.Transport(), site)
+	return client, "socket " + server.Addr, err
 }
 
 func siteOf(server *oxdtest.Server, redirectURL string) oxd.Site {
@@ -105,25 +115,35 @@ func siteOf(server *oxdtest.Server, redirectURL string) oxd.Site {
 }
 
 func transportFor(cfg config) (oxd.Transport, error) {
-	if !strings.HasPrefix(cfg.oxd, "https://") {
+	if cfg.dialect == "local" {
 		return &oxd.TCPTransport{Addr: cfg.oxd}, nil
 	}
-	transport := &oxd.HTTPSTransport{BaseURL: cfg.oxd}
-	if cfg.caFile == "" {
-		return transport, nil
+	var client *http.Client // nil: one that trusts whom the system trusts
+	if cfg.caFile != "" {
+		var err error
+		if client, err = trusting(cfg.caFile); err != nil {
+			return nil, &usageError{err}
+		}
 	}
-	pem, err := readFile(cfg.caFile)
+	if cfg.dialect == "rest" {
+		return &oxd.RESTTransport{BaseURL: cfg.oxd, Client: client}, nil
+	}
+	return &oxd.HTTPSTransport{BaseURL: cfg.oxd, Client: client}, nil
+}
+
+// trusting gives a client for servers whose certificates this authority has signed.
+func trusting(caFile string) (*http.Client, error) {
+	pem, err := readFile(caFile)
 	if err != nil {
-		return nil, &usageError{fmt.Errorf("-ca: %w", err)}
+		return nil, fmt.Errorf("-ca: %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, &usageError{fmt.Errorf("-ca %s: there is no PEM certificate in it", cfg.caFile)}
+		return nil, fmt.Errorf("-ca %s: there is no PEM certificate in it", caFile)
 	}
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	transport.Client = &http.Client{Transport: base}
-	return transport, nil
+	return &http.Client{Transport: base}, nil
 }
 
 // loadKeys reads the session keys, one base64 line each and the newest first. A missing file is made, with one new key.

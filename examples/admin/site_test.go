@@ -70,7 +70,7 @@ func (s *site) build(t *testing.T, origin string) http.Handler {
 	if s.connect != nil {
 		client, err = s.connect(redirectURL)
 	} else {
-		client, err = clientOf(s.server, redirectURL)
+		client, err = oxd.NewClient(s.server.Transport(), siteOf(s.server, redirectURL))
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
