@@ -45,6 +45,11 @@ absolute limit.
 Access tokens are refreshed ahead of expiry, once per session however many requests arrive together. Requests that still
 carry the cookies from before get the same successor for a minute.
 
+# Handlers that know nothing of this package
+
+[Rules] says for path trees what each needs, and refuses the rest: for a reverse proxy, a file server, somebody else's router.
+[IdentityHeaders] tells such a handler by request headers who is signed in, and takes away what clients forge.
+
 # What it does not do
 
 There is no PKCE: oxd's commands carry no code_verifier in any version; the nonce, bound to the browser, is the defence

@@ -20,6 +20,8 @@ var (
 	ErrIDToken = errors.New("oxdauth: the ID token does not belong to this login")
 	// ErrACR means that the session, or the login just finished, does not have the authentication context that is required.
 	ErrACR = errors.New("oxdauth: a stronger login is required")
+	// ErrForbidden means that the session lacks a claim that is required, or that no rule lets the request through.
+	ErrForbidden = errors.New("oxdauth: access denied")
 	// ErrCrossOrigin means that another site tried to log the user out.
 	ErrCrossOrigin = errors.New("oxdauth: cross-origin request refused")
 	// ErrSessionTooLarge means that tokens and claims do not fit in the cookies browsers accept; ask for fewer claims.
@@ -52,9 +54,9 @@ func StatusCode(err error) int {
 		return http.StatusOK
 	case errors.Is(err, ErrNoSession):
 		return http.StatusUnauthorized
-	case errors.Is(err, ErrState), errors.Is(err, errBadCallback):
+	case errors.Is(err, ErrState), errors.Is(err, errBadCallback), errors.Is(err, errBadPath):
 		return http.StatusBadRequest
-	case errors.Is(err, ErrACR), errors.Is(err, ErrCrossOrigin):
+	case errors.Is(err, ErrACR), errors.Is(err, ErrForbidden), errors.Is(err, ErrCrossOrigin):
 		return http.StatusForbidden
 	case errors.Is(err, errMethod):
 		return http.StatusMethodNotAllowed

@@ -4,8 +4,10 @@ package oxdauth
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"example.com/oxdauth/oxd"
@@ -124,9 +126,35 @@ func (m *Middleware) RequireACR(acr string, more ...string) func(http.Handler) h
 	return func(next http.Handler) http.Handler { return m.guard(next, acrs) }
 }
 
+// RequireClaim is [Middleware.Handler] for routes that need a claim, such as a group: one of the claim's values, compared
+// whole and case-sensitively, has to be one of the given ones. A session without gets 403 ([ErrForbidden]). A claim is as
+// old as the login. It panics when [WithClaims] does not name the claim, because then no session would have it, and
+// when a value is empty.
+func (m *Middleware) RequireClaim(name, value string, more ...string) func(http.Handler) http.Handler {
+	values := append([]string{value}, more...)
+	if !slices.Contains(m.claims, name) || slices.Contains(values, "") {
+		panic(fmt.Sprintf("oxdauth: RequireClaim: %q is not one of WithClaims, or a value is empty", name))
+	}
+	return func(next http.Handler) http.Handler {
+		guard := m.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, ok := m.sessionOf(r)
+			if !ok || !slices.ContainsFunc(s.Claims[name], func(v string) bool { return slices.Contains(values, v) }) {
+				m.fail(w, r, ErrForbidden)
+				return
+			}
+			next.ServeHTTP(w, r)
+		}), nil)
+		return &wrapped{"claim " + name + " = " + strings.Join(values, " or "), guard}
+	}
+}
+
 // guard is the strict wrapper. An empty list of ACRs asks for any session.
 func (m *Middleware) guard(next http.Handler, acrs []string) http.Handler {
-	return m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	need := "a session"
+	if len(acrs) > 0 {
+		need = "ACR " + strings.Join(acrs, " or ")
+	}
+	return &wrapped{need, m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := m.load(w, r)
 		if err == nil && len(acrs) > 0 && !slices.Contains(acrs, s.ACR) {
 			err = ErrACR
@@ -148,13 +176,13 @@ func (m *Middleware) guard(next http.Handler, acrs []string) http.Handler {
 			return
 		}
 		m.fail(w, r, err)
-	}))
+	}))}
 }
 
 // Optional attaches the session if there is one and calls next in any case; [SessionFromContext] tells. It answers the
 // callback, login and logout paths itself. Guard what needs a session with Handler or RequireACR inside.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
-	return m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return &wrapped{"nothing; a session is attached", m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := m.load(w, r)
 		if err != nil {
 			w.Header().Add("Vary", "Cookie")
@@ -162,7 +190,13 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 			return
 		}
 		m.pass(w, r, s, next)
-	}))
+	}))}
+}
+
+// wrapped is what a wrapper of this package gives; need is for [Rules.Report].
+type wrapped struct {
+	need string
+	http.Handler
 }
 
 // pass calls next with the session. A page is private to its user: no cache may keep it and, so that the back button shows

@@ -180,6 +180,10 @@ func (m *Middleware) errorPage(err error, status int, id string) PageData {
 		p.Title = titleProvider
 	case errors.Is(err, ErrACR):
 		p.Title, p.Text, p.Link, p.Button = titleACR, textACR, "/", buttonStart
+	case errors.Is(err, ErrForbidden):
+		p.Text, p.Link, p.Button = textForbidden, "/", buttonStart
+	case errors.Is(err, errBadPath):
+		p.Text, p.Link, p.Button = textBadPath, "/", buttonStart
 	case errors.Is(err, ErrCrossOrigin):
 		p.Text, p.Link, p.Button = textCrossOrigin, "/", buttonStart
 	case status == http.StatusServiceUnavailable || errors.Is(err, oxd.ErrUnavailable):

@@ -24,6 +24,8 @@ const (
 	textAgain        = "Please try again; if it happens again, tell the people who run this application."
 	titleACR         = "A stronger login is needed"
 	textACR          = "The provider did not confirm the kind of login this page requires."
+	textForbidden    = "This page is not open to you."
+	textBadPath      = "The address of this page can be read in more than one way."
 	textCrossOrigin  = "The request came from another site."
 	titleUnavailable = "Signing in is not possible right now"
 	textUnavailable  = "The login service does not answer. Please try again in a moment."
@@ -54,7 +56,7 @@ const (
 func PageTexts() []string {
 	list := []string{
 		titleEnded, textEnded, titleStray, textStray, titleCancelled, textCancelled, titleProvider, textAgain, titleACR, textACR,
-		textCrossOrigin, titleUnavailable, textUnavailable, titleSignOut, textSignOut, titleSignedOut, textSignedOut, titleForm, textForm,
+		textForbidden, textBadPath, textCrossOrigin, titleUnavailable, textUnavailable, titleSignOut, textSignOut, titleSignedOut, textSignedOut, titleForm, textForm,
 		titleDenied, textDenied, textMalformed, titleUnchecked, textUnchecked, titleGathering, textGathering,
 		buttonSignIn, buttonStart, buttonRetry, buttonSignOut, buttonSend, buttonSkip, labelRequest,
 	}

@@ -33,7 +33,7 @@ func (g *Guard) screen(r *http.Request, rt *route) verdict {
 		return verdict{outcome: NotReady, reason: "Protect has not succeeded"}
 	case method != rt.method: // methods are case-sensitive (RFC 9110 section 9.1), but not for oxd
 		return verdict{outcome: MethodNotAllowed, reason: "method"}
-	case checkPath(r, rt.encodedSlashes) != nil:
+	case checkPath(r.URL, rt.encodedSlashes) != nil:
 		return verdict{outcome: MalformedRequest, reason: "path"}
 	}
 	return verdict{outcome: Granted}

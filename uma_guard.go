@@ -108,12 +108,15 @@ func (g *Guard) Ready() error {
 	return errors.Join(errs...)
 }
 
-// Public marks a handler as open on purpose, for [Guard.Uncovered]. reason is for the reader; it panics without one.
+// Public marks a handler as open on purpose, for [Guard.Uncovered] and [NewRules]. reason is for the reader; it panics without one.
 func Public(reason string) func(http.Handler) http.Handler {
 	if reason == "" {
 		panic("oxdauth: Public: no reason")
 	}
-	return func(next http.Handler) http.Handler { return &public{next} }
+	return func(next http.Handler) http.Handler { return &public{reason, next} }
 }
 
-type public struct{ http.Handler }
+type public struct {
+	reason string
+	http.Handler
+}

@@ -119,7 +119,7 @@ func FuzzGuardPath(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		if checkPath(&http.Request{URL: &url.URL{Path: path}}, false) == nil {
+		if checkPath(&url.URL{Path: path}, false) == nil {
 			assert.NotContains(t, "/"+path+"/", "/../")
 			assert.NotContains(t, path, "\\")
 			assert.NotContains(t, path, "\x00")

@@ -6,6 +6,7 @@ package oxdauth
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"example.com/oxdauth/oxd"
@@ -71,8 +72,8 @@ func isToken68(s string) bool {
 // checkPath refuses paths that somebody else might read as another path: with dot segments, also those with a matrix
 // parameter, with control characters, backslashes or, unless the route expects them, encoded slashes. It decides nothing
 // about access: the resource is a constant of the route.
-func checkPath(r *http.Request, encodedSlash bool) error {
-	path := r.URL.Path
+func checkPath(u *url.URL, encodedSlash bool) error {
+	path := u.Path
 	if strings.ContainsFunc(path, turnsInBrowsers) {
 		return errBadPath
 	}
@@ -81,7 +82,7 @@ func checkPath(r *http.Request, encodedSlash bool) error {
 			return errBadPath
 		}
 	}
-	if !encodedSlash && strings.Contains(strings.ToLower(r.URL.EscapedPath()), "%2f") {
+	if !encodedSlash && strings.Contains(strings.ToLower(u.EscapedPath()), "%2f") {
 		return errBadPath
 	}
 	return nil
