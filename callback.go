@@ -154,6 +154,7 @@ func (m *Middleware) finishLogin(w http.ResponseWriter, r *http.Request, jar jar
 		m.revoke(r, old, EndedByLogin) // a session id never survives a login (session fixation)
 	}
 	m.emit(r.Context(), v.event(LoginSucceeded))
+	m.learn(v)
 	if weak {
 		m.fail(w, r, ErrACR)
 		return

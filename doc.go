@@ -50,11 +50,17 @@ carry the cookies from before get the same successor for a minute.
 [Rules] says for path trees what each needs, and refuses the rest: for a reverse proxy, a file server, somebody else's router.
 [IdentityHeaders] tells such a handler by request headers who is signed in, and takes away what clients forge.
 
+# Logout
+
+A logout ends the session here first and then at the provider. A logout that begins at the provider comes in as
+[Middleware.FrontChannelLogout], whose address is registered with oxd, or as [Middleware.BackChannelLogout], which needs
+[WithBackChannelLogout]. [Middleware.RevokeSubject] ends what one user has, [WithNotBefore] everything from before.
+
 # What it does not do
 
 There is no PKCE: oxd's commands carry no code_verifier in any version; the nonce, bound to the browser, is the defence
-against injected codes. The list of ended sessions is kept in the process, so a restart forgets it. oxd 3.1.1 reports a
-refused refresh token exactly like an outage, so a session may outlive its tokens until its own limits. It does not protect the
-application's forms against cross-site requests: use [http.CrossOriginProtection].
+against injected codes. The list of ended sessions is kept in the process, so a restart forgets it; see [WithNotBefore].
+oxd 3.1.1 reports a refused refresh token exactly like an outage, so a session may outlive its tokens until its own limits.
+It does not protect the application's forms against cross-site requests: use [http.CrossOriginProtection].
 */
 package oxdauth

@@ -31,6 +31,8 @@ var (
 	ErrNoRefreshToken = errors.New("oxdauth: the session has no refresh token")
 
 	errBadCallback = errors.New("oxdauth: malformed callback")
+	errBadLogout   = errors.New("oxdauth: logout from the provider refused")
+	errNoKeys      = errors.New("oxdauth: logout token cannot be checked now")
 	errMethod      = errors.New("oxdauth: method not allowed")
 	errAuthURL     = errors.New("oxdauth: oxd answered an unusable authorization URL")
 )
@@ -54,7 +56,7 @@ func StatusCode(err error) int {
 		return http.StatusOK
 	case errors.Is(err, ErrNoSession):
 		return http.StatusUnauthorized
-	case errors.Is(err, ErrState), errors.Is(err, errBadCallback), errors.Is(err, errBadPath):
+	case errors.Is(err, ErrState), errors.Is(err, errBadCallback), errors.Is(err, errBadPath), errors.Is(err, errBadLogout):
 		return http.StatusBadRequest
 	case errors.Is(err, ErrACR), errors.Is(err, ErrForbidden), errors.Is(err, ErrCrossOrigin):
 		return http.StatusForbidden

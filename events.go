@@ -40,6 +40,11 @@ const (
 	EndedByLogin    EndReason = "login"    // another login in the same browser took its place
 	EndedByProvider EndReason = "provider" // the provider refuses to renew it
 	EndedBySubject  EndReason = "subject"  // userinfo names another subject
+
+	// The following end sessions by what they have in common; Subject is empty where a sid was named.
+	EndedByFrontChannel EndReason = "front_channel" // a frame of the provider's logout page
+	EndedByBackChannel  EndReason = "back_channel"  // a logout token of the provider
+	EndedByApplication  EndReason = "application"   // RevokeSubject
 )
 
 // Event is something that has happened. It holds no token, code or cookie.
@@ -81,6 +86,11 @@ func (s *settings) emit(ctx context.Context, e Event) {
 		}
 	}()
 	s.onEvent(ctx, e)
+}
+
+// emitEnded reports the end of sessions that are not named one by one.
+func (m *Middleware) emitEnded(ctx context.Context, issuer, subject string, reason EndReason) {
+	m.emit(ctx, Event{Kind: SessionEnded, Issuer: issuer, Subject: subject, Reason: reason})
 }
 
 func (v *identity) event(kind EventKind) Event {

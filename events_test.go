@@ -96,6 +96,7 @@ func TestEachOutcomeIsOneEvent(t *testing.T) {
 			require.NoError(t, err)
 			readBody(t, res)
 		}, []string{"login_started", "login_restarted", "login_succeeded"}},
+		{"a user locked out by the application", func() { a.auth.RevokeSubject(a.srv.Provider.URL, "x") }, []string{"session_ended application"}},
 		{"oxd away", func() { a.srv.Stop(); a.get(nil, "/"); a.srv.Restart() }, []string{"login_failed"}},
 		{"the provider withdraws the session", func() {
 			again := a.signedIn(user, password)

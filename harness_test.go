@@ -44,6 +44,7 @@ type setup struct {
 	transport string                                       // default: that of the environment, else "local"
 	server    oxdtest.Config                               // of the embedded oxd
 	options   []oxdauth.Option                             // of the middleware
+	late      func(*oxdtest.Server) []oxdauth.Option       // more of them, which need to know the server
 	handler   func(*app) http.Handler                      // the guarded application; default: says who is signed in
 	mount     func(*oxdauth.Middleware, *app) http.Handler // default: Handler around everything
 	site      func(*oxd.Site)                              // changes the registration
@@ -94,6 +95,9 @@ func (a *app) middleware(base string, s setup) *oxdauth.Middleware {
 	a.oxd = client
 	a.t.Cleanup(func() { require.NoError(a.t, client.Close()) })
 	options := append([]oxdauth.Option{oxdauth.WithKeys(testKey), oxdauth.WithLogger(a.log.logger())}, s.options...)
+	if s.late != nil {
+		options = append(options, s.late(a.srv)...)
+	}
 	m, err := oxdauth.New(client, base+"/auth/callback", options...)
 	require.NoError(a.t, err)
 	return m

@@ -94,6 +94,7 @@ func (m *Middleware) newLogin(authorizationURL string, req loginRequest) (*login
 	if len(q.Get("state")) < minStateChars || len(q.Get("nonce")) < minStateChars {
 		return nil, fmt.Errorf("%w: state or nonce is too short to be unguessable", errAuthURL)
 	}
+	m.clients.add(q.Get("client_id"))
 	return &login{
 		created: time.Now().Unix(), attempt: req.attempt,
 		state: hash16("state", q.Get("state")), nonce: hash16("nonce", q.Get("nonce")), client: hash8("client", q.Get("client_id")),

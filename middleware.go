@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"example.com/oxdauth/oxd"
@@ -29,6 +30,10 @@ type Middleware struct {
 	finished                 finished
 	refresher                refresher
 	breaker                  breaker // of refreshes, userinfo and authorization URLs
+
+	clients, issuers   learned
+	seen, logoutTokens memory       // sessions at the provider, by groupID; logout tokens taken, by jti
+	clientAsked        atomic.Int64 // when oxd was last asked for the client id, in seconds
 }
 
 // New makes a middleware for the site that client stands for. redirectURL is the absolute callback URL registered as the
@@ -64,6 +69,12 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 	}
 	m := &Middleware{settings: s, client: client, site: where, crossOrigin: http.NewCrossOriginProtection(), prefix: s.cookieName}
 	m.refresher = refresher{settings: &m.settings, client: client, breaker: &m.breaker}
+	if !s.notBefore.IsZero() {
+		m.revoked.before.Store(s.notBefore.Add(-1).Unix())
+	}
+	if m.provider != nil {
+		m.issuers.add(m.provider.issuer)
+	}
 	if where.secure {
 		m.prefix = "__Host-" + m.prefix
 	}
@@ -102,6 +113,14 @@ func (m *Middleware) LoginPath() string { return m.site.loginPath }
 // LogoutPath is where a form posts to sign out; it stands beside the callback: /auth/callback gives /auth/logout.
 func (m *Middleware) LogoutPath() string { return m.site.logoutPath }
 
+// FrontChannelLogoutPath is where the provider's logout page loads [Middleware.FrontChannelLogout]; it stands beside the
+// callback: /auth/callback gives /auth/frontchannel-logout.
+func (m *Middleware) FrontChannelLogoutPath() string { return m.site.frontChannelPath }
+
+// BackChannelLogoutPath is where the provider posts logout tokens to [Middleware.BackChannelLogout]; it stands beside the
+// callback: /auth/callback gives /auth/backchannel-logout.
+func (m *Middleware) BackChannelLogoutPath() string { return m.site.backChannelPath }
+
 // Close refuses new refreshes and waits for those under way. It does not close the client.
 func (m *Middleware) Close() error {
 	m.refresher.close()
@@ -110,7 +129,7 @@ func (m *Middleware) Close() error {
 
 // Handler lets requests with a session through to next and no other. A browser loading a page without one is sent to the
 // provider and comes back to that page; anything else gets 401 with a JSON body naming the login URL. It answers the
-// callback, login and logout paths itself. Wrapping twice is harmless.
+// callback, login and logout paths itself, those for the provider's logout included. Wrapping twice is harmless.
 func (m *Middleware) Handler(next http.Handler) http.Handler {
 	return m.guard(next, nil)
 }
@@ -224,21 +243,22 @@ func (m *Middleware) pass(w http.ResponseWriter, r *http.Request, s *Session, ne
 	next.ServeHTTP(w, r.WithContext(&s.state.context))
 }
 
-// serveOwnPaths answers the three paths of this package and leaves the others to next. The path is compared as the
+// serveOwnPaths answers the paths of this package and leaves the others to next. The path is compared as the
 // application's router sees it, whole.
 func (m *Middleware) serveOwnPaths(next http.Handler) http.Handler {
-	callback, login, logout := m.Callback(), m.Login(), m.Logout()
+	own := map[string]http.Handler{
+		m.site.callbackPath: m.Callback(), m.site.loginPath: m.Login(), m.site.logoutPath: m.Logout(),
+		m.site.frontChannelPath: m.FrontChannelLogout(),
+	}
+	if m.provider != nil {
+		own[m.site.backChannelPath] = m.BackChannelLogout()
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case m.site.callbackPath:
-			callback.ServeHTTP(w, r)
-		case m.site.loginPath:
-			login.ServeHTTP(w, r)
-		case m.site.logoutPath:
-			logout.ServeHTTP(w, r)
-		default:
-			next.ServeHTTP(w, r)
+		if h, ok := own[r.URL.Path]; ok {
+			h.ServeHTTP(w, r)
+			return
 		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,6 +39,9 @@ type settings struct {
 	logoutRedirect       string
 	insecureCookies      bool
 	keepForms            bool
+	clearSiteData        bool
+	notBefore            time.Time
+	provider             *providerKeys // nil: no back-channel logout
 	errorHandler         ErrorHandler
 	pages                *template.Template
 	pagePolicy           string
@@ -209,10 +213,16 @@ func WithLogger(l *slog.Logger) Option {
 type site struct {
 	origin                              string // scheme://host[:port]
 	callbackPath, loginPath, logoutPath string
+	frontChannelPath, backChannelPath   string
 	secure                              bool
 }
 
-// parseRedirectURL checks the redirect URL and derives the origin and the three paths from it.
+// owns reports whether a path is answered by the middleware itself, or may come to be.
+func (s site) owns(path string) bool {
+	return path != "" && slices.Contains([]string{s.callbackPath, s.loginPath, s.logoutPath, s.frontChannelPath, s.backChannelPath}, path)
+}
+
+// parseRedirectURL checks the redirect URL and derives the origin and our paths from it.
 func parseRedirectURL(raw string, insecure bool) (site, error) {
 	fail := func(reason string) (site, error) {
 		return site{}, fmt.Errorf("oxdauth: redirect URL %q: %s", raw, reason)
@@ -240,8 +250,9 @@ func parseRedirectURL(raw string, insecure bool) (site, error) {
 	s := site{
 		origin: u.Scheme + "://" + strings.ToLower(u.Host), secure: u.Scheme == "https",
 		callbackPath: u.Path, loginPath: dir + "/login", logoutPath: dir + "/logout",
+		frontChannelPath: dir + "/frontchannel-logout", backChannelPath: dir + "/backchannel-logout",
 	}
-	if s.callbackPath == s.loginPath || s.callbackPath == s.logoutPath {
+	if slices.Contains([]string{s.loginPath, s.logoutPath, s.frontChannelPath, s.backChannelPath}, s.callbackPath) {
 		return fail("login and logout are served beside the callback under these names; choose another callback path")
 	}
 	return s, nil

@@ -78,7 +78,7 @@ func (m *Middleware) returnTarget(raw string) string {
 		return "/"
 	}
 	path, _, _ := strings.Cut(target, "?")
-	if path == m.site.callbackPath || path == m.site.loginPath || path == m.site.logoutPath {
+	if m.site.owns(path) {
 		return "/"
 	}
 	return target

@@ -100,7 +100,7 @@ func (rs *Rules) reachable(r *rule) error {
 	}
 	for _, e := range examples {
 		switch {
-		case slices.Contains([]string{rs.auth.site.callbackPath, rs.auth.site.loginPath, rs.auth.site.logoutPath}, e.URL.Path):
+		case rs.auth.site.owns(e.URL.Path):
 			return errors.New("the middleware itself answers this path")
 		case checkClear(e.URL) != nil:
 			return errors.New("its path can be read in more than one way, and such requests are refused")

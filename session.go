@@ -237,6 +237,7 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 		touched := *v
 		touched.idleExpires = idleExpires
 		v = &touched
+		m.learn(v)
 	}
 	if !m.alive(v) { // logged out while the refresh was under way
 		return nil, ErrNoSession

@@ -186,7 +186,7 @@ func WithSessions(m *Middleware, claimsRedirectPath string) GuardOption {
 			return errors.New("oxdauth: WithSessions: nil middleware")
 		case !strings.HasPrefix(p, "/") || p == "/" || path.Clean(p) != p || (&url.URL{Path: p}).EscapedPath() != p || strings.ContainsAny(p, "?#&"):
 			return fmt.Errorf("oxdauth: WithSessions: %q is not a clean path of its own, such as /auth/claims", p)
-		case p == m.site.callbackPath || p == m.site.loginPath || p == m.site.logoutPath:
+		case m.site.owns(p):
 			return fmt.Errorf("oxdauth: WithSessions: %q is a path of the middleware", p)
 		}
 		return nil

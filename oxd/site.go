@@ -41,11 +41,13 @@ type RegisterSiteParams struct {
 	ClientJWKSURI           string
 	TokenEndpointAuthMethod string // forwarded; oxd itself always uses HTTP Basic
 	RequestURIs             []string
-	FrontchannelLogoutURIs  []string
-	SectorIdentifierURI     string
-	Contacts                []string
-	UILocales               []string
-	ClaimsLocales           []string
+	// FrontchannelLogoutURIs are loaded by the provider's logout page (OpenID Connect
+	// Front-Channel Logout 1.0): an application's FrontChannelLogoutPath, absolute.
+	FrontchannelLogoutURIs []string
+	SectorIdentifierURI    string
+	Contacts               []string
+	UILocales              []string
+	ClaimsLocales          []string
 	// ClaimsRedirectURI are the URIs to which a claims gathering may return.
 	ClaimsRedirectURI []string
 	// ClientID and ClientSecret are for a provider without dynamic registration;

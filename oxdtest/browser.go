@@ -141,17 +141,27 @@ func (b *Browser) Submit(page *http.Response, fields url.Values) (*http.Response
 // browserPageForm returns the first form of a page, or nil, and leaves the
 // body as it was.
 func browserPageForm(page *http.Response) (*browserForm, error) {
+	text, err := browserPageText(page)
+	if err != nil {
+		return nil, err
+	}
+	return browserFirstForm(text), nil
+}
+
+// browserPageText returns the text of a page, "" when it is none, and leaves the
+// body as it was.
+func browserPageText(page *http.Response) (string, error) {
 	if kind, _, _ := mime.ParseMediaType(page.Header.Get("Content-Type")); kind != "text/html" {
-		return nil, nil
+		return "", nil
 	}
 	text, err := io.ReadAll(io.LimitReader(page.Body, browserMaxPage+1))
 	_ = page.Body.Close()
 	if err != nil {
-		return nil, fmt.Errorf("oxdtest: read %s: %w", page.Request.URL.Redacted(), err)
+		return "", fmt.Errorf("oxdtest: read %s: %w", page.Request.URL.Redacted(), err)
 	}
 	if len(text) > browserMaxPage {
-		return nil, fmt.Errorf("oxdtest: the page %s is bigger than %d bytes", page.Request.URL.Redacted(), browserMaxPage)
+		return "", fmt.Errorf("oxdtest: the page %s is bigger than %d bytes", page.Request.URL.Redacted(), browserMaxPage)
 	}
 	page.Body = io.NopCloser(bytes.NewReader(text))
-	return browserFirstForm(string(text)), nil
+	return string(text), nil
 }

@@ -159,20 +159,24 @@ func (a *opAuthRequest) fail(w http.ResponseWriter, r *http.Request, code, descr
 // opRedirect adds the parameters to the query of a registered URI and sends
 // the browser there, with GET also after a form.
 func opRedirect(w http.ResponseWriter, r *http.Request, uri string, params url.Values) {
-	separator := "?"
-	if strings.Contains(uri, "?") {
-		separator = "&"
-	}
-	if len(params) > 0 {
-		uri += separator + params.Encode()
-	}
 	status := http.StatusFound
 	if r.Method == http.MethodPost {
 		status = http.StatusSeeOther
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Location", uri)
+	w.Header().Set("Location", opAddQuery(uri, params))
 	w.WriteHeader(status)
+}
+
+func opAddQuery(uri string, params url.Values) string {
+	separator := "?"
+	if strings.Contains(uri, "?") {
+		separator = "&"
+	}
+	if len(params) == 0 {
+		return uri
+	}
+	return uri + separator + params.Encode()
 }
 
 // advance takes the transaction as far as it goes without the person: to the
@@ -292,6 +296,7 @@ func (p *Provider) finish(w http.ResponseWriter, r *http.Request, tx *opTransact
 		},
 		redirectURI: tx.redirectURI, expires: time.Now().Add(opCodeLifetime),
 	}, opCodeLifetime+opRefreshLifetime)
+	p.joinSession(session, tx.client)
 	p.mu.Unlock()
 
 	params := url.Values{

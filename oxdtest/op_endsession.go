@@ -29,35 +29,43 @@ func (p *Provider) serveEndSession(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
-	p.endSessions(w, p.sessionOf(r), claims)
+	frames := p.announceLogout(r.Context(), p.endSessions(w, p.sessionOf(r), claims))
 	target := query.Get("post_logout_redirect_uri")
-	if !slices.Contains(client.meta.PostLogoutRedirectURIs, target) {
-		opRender(w, http.StatusOK, "signedout", opPage{Title: "You are signed out"})
-		return
-	}
 	params := url.Values{}
 	if state := query.Get("state"); state != "" {
 		params.Set("state", state)
 	}
-	opRedirect(w, r, target, params)
+	switch back := slices.Contains(client.meta.PostLogoutRedirectURIs, target); {
+	case back && len(frames) > 0:
+		opLogoutPage(w, frames, opAddQuery(target, params))
+	case back:
+		opRedirect(w, r, target, params)
+	case len(frames) > 0:
+		opLogoutPage(w, frames, "")
+	default:
+		opRender(w, http.StatusOK, "signedout", opPage{Title: "You are signed out"})
+	}
 }
 
 // endSessions ends the session that the ID token came from, and that of this
-// browser when it belongs to the same person.
-func (p *Provider) endSessions(w http.ResponseWriter, current *opSession, claims map[string]any) {
+// browser when it belongs to the same person. It returns them.
+func (p *Provider) endSessions(w http.ResponseWriter, current *opSession, claims map[string]any) (all []*opSession) {
 	p.mu.Lock()
 	ended := false
 	if current != nil && p.users[current.user].sub == claims["sub"] {
 		p.sessions.drop(current.id)
 		ended = true
+		all = append(all, current)
 	}
 	for id, entry := range p.sessions.entries {
 		if entry.value.sid == claims["sid"] {
 			p.sessions.drop(id)
+			all = append(all, entry.value)
 		}
 	}
 	p.mu.Unlock()
 	if ended {
 		p.setSessionCookie(w, "", -1)
 	}
+	return all
 }

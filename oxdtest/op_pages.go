@@ -38,6 +38,8 @@ type opPage struct {
 	Hints       []opHint
 	OTPCode     string
 	Claims      []string
+	Frames      []string
+	Continue    string
 }
 
 type opHint struct{ Name, Password string }
@@ -100,8 +102,11 @@ func opRender(w http.ResponseWriter, status int, name string, page opPage) {
 	h.Set("Referrer-Policy", "same-origin")
 	// There is no form-action: browsers apply it to the redirect after a form
 	// too, which goes to the client.
-	h.Set("Content-Security-Policy",
-		"default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'")
+	policy := "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+	if len(page.Frames) > 0 {
+		policy += "; frame-src https: http:"
+	}
+	h.Set("Content-Security-Policy", policy)
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes()) // a connection that is gone needs no answer
 }

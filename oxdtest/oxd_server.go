@@ -109,7 +109,7 @@ func (s *Server) Start() {
 	}
 	l := listen(s.cfg.ProviderAddr)
 	s.engine = newEngine(&s.cfg, s.ca.pool)
-	s.Provider = newProvider(providerConfig{users: s.cfg.Users, issuer: scheme + l.Addr().String()})
+	s.Provider = newProvider(providerConfig{users: s.cfg.Users, issuer: scheme + l.Addr().String(), pool: s.ca.pool})
 	s.serve(l, s.Provider.handler(), !s.cfg.InsecureProvider)
 	s.Restart()
 	up = true
@@ -273,6 +273,7 @@ func (s *Server) Close() {
 		_ = c.Close()
 	}
 	s.engine.op.http.CloseIdleConnections()
+	s.Provider.http.CloseIdleConnections()
 }
 
 // CertPool has the certificate authority of all TLS listeners of this Server.

@@ -1,6 +1,8 @@
 package oxdtest
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -21,6 +23,7 @@ type Provider struct {
 
 	down atomic.Bool
 	mux  *http.ServeMux
+	http *http.Client // to the clients
 
 	mu           sync.Mutex // guards everything below
 	users        map[string]*opUser
@@ -31,6 +34,8 @@ type Provider struct {
 	transactions opStore[*opTransaction]
 	gatherings   opStore[*umaGathering]
 	sessions     opStore[*opSession]
+	joined       opStore[[]string] // client ids, by sid
+	backchannel  map[string]string // logout URIs, by redirect URI
 	consents     opStore[[]string] // scopes, by user and client
 	codes        opStore[*opCode]
 	access       opStore[*opAccessToken]
@@ -44,8 +49,9 @@ type Provider struct {
 
 // providerConfig is what a Server decides about its Provider.
 type providerConfig struct {
-	users  []User // nil means DefaultUsers
-	issuer string // scheme, host and port
+	users  []User         // nil means DefaultUsers
+	issuer string         // scheme, host and port
+	pool   *x509.CertPool // trusted at the clients; nil means the roots of the system
 }
 
 // Upper limits of what the Provider keeps. They are far above what tests need
@@ -76,6 +82,7 @@ func newProvider(cfg providerConfig) *Provider {
 	}
 	p := &Provider{
 		URL:       cfg.issuer,
+		http:      &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: cfg.pool}}},
 		users:     make(map[string]*opUser, len(cfg.users)),
 		clients:   map[string]*opClient{},
 		resources: map[string]*umaResource{},

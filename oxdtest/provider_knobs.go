@@ -21,11 +21,12 @@ type opKnobs struct {
 
 // opCounts are the values behind the counters.
 type opCounts struct {
-	refreshes       int
-	reuseDetected   int
-	codeReuses      int
-	endSessions     int
-	endSessionHints int
+	refreshes         int
+	reuseDetected     int
+	codeReuses        int
+	endSessions       int
+	endSessionHints   int
+	logoutTokensTaken int
 }
 
 // SetDown makes every endpoint answer 503 Service Unavailable until it is

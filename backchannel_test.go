@@ -1,0 +1,258 @@
+package oxdauth_test
+
+// Back-channel logout, and the finality of every logout, over real sockets.
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.com/oxdauth"
+	"example.com/oxdauth/oxdtest"
+)
+
+func backChannel(srv *oxdtest.Server) []oxdauth.Option {
+	return []oxdauth.Option{oxdauth.WithBackChannelLogout(srv.Provider.URL, srv.HTTPClient())}
+}
+
+func logoutRequest(t *testing.T, target, token string) *http.Request {
+	t.Helper()
+	form := url.Values{"logout_token": {token}}.Encode()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, strings.NewReader(form))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return req
+}
+
+// post sends a logout token as the provider would.
+func (a *app) post(token string) (*http.Response, string) {
+	a.t.Helper()
+	return a.once(nil, logoutRequest(a.t, a.base+a.auth.BackChannelLogoutPath(), token))
+}
+
+func (a *app) logoutToken(change map[string]any) string {
+	return a.srv.Provider.LogoutToken(a.base+"/auth/callback", change)
+}
+
+func TestABackChannelLogoutEndsTheSessionOfItsProviderSession(t *testing.T) {
+	t.Parallel()
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			handler, of := sessions()
+			a := newApp(t, setup{transport: transport, late: backChannel, handler: handler})
+			a.srv.Provider.SetBackchannelLogoutURI(a.base+"/auth/callback", a.base+"/auth/backchannel-logout")
+			one, two := a.signedIn(user, password), a.signedIn(user, password)
+			copied := a.sessionCookie(one)
+			require.NoError(t, a.endSession(one, of(a, one)).Body.Close())
+			assert.Equal(t, 1, a.srv.Provider.LogoutTokensTaken())
+			assert.Equal(t, http.StatusFound, a.status(copied), "the very next request")
+			assert.Equal(t, http.StatusOK, a.status(a.sessionCookie(two)))
+			a.login(one, a.base+"/", user, password)
+			assert.Equal(t, http.StatusFound, a.status(copied), "after a new login too")
+		})
+	}
+}
+
+func TestV108ALogoutTokenIsTakenOnce(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, setup{late: backChannel})
+	b := a.signedIn(user, password)
+	token := a.logoutToken(map[string]any{"sid": "unknown"})
+	res, body := a.post(token)
+	require.Equal(t, http.StatusOK, res.StatusCode, body)
+	assert.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+	assert.Empty(t, body)
+	res, body = a.post(token)
+	assert.Equal(t, http.StatusBadRequest, res.StatusCode)
+	assert.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+	assert.JSONEq(t, `{"error":"invalid_request"}`, body)
+	assert.Contains(t, a.log.String(), "it has been used before")
+	assert.NotContains(t, a.log.String(), token)
+	assert.Equal(t, http.StatusOK, a.status(a.sessionCookie(b)), "it named another session")
+
+	target := a.base + a.auth.BackChannelLogoutPath()
+	token = a.logoutToken(map[string]any{"sub": "x"})
+	for name, change := range map[string]func(*http.Request){
+		"GET":                  func(r *http.Request) { r.Method = http.MethodGet },
+		"the token in a query": func(r *http.Request) { r.URL.RawQuery, r.Body, r.ContentLength = "logout_token="+token, http.NoBody, 0 },
+		"another content type": func(r *http.Request) { r.Header.Set("Content-Type", "application/json") },
+		"no token":             func(r *http.Request) { r.Body, r.ContentLength = http.NoBody, 0 },
+		"two tokens": func(r *http.Request) {
+			form := "logout_token=" + token + "&logout_token=" + token
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form)), int64(len(form))
+		},
+		"a big body": func(r *http.Request) {
+			form := "x=" + strings.Repeat("x", 20_000) + "&logout_token=" + token
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(form)), int64(len(form))
+		},
+	} {
+		req := logoutRequest(t, target, token)
+		change(req)
+		res, _ := a.once(nil, req)
+		want := http.StatusBadRequest
+		if req.Method == http.MethodGet {
+			want = http.StatusMethodNotAllowed
+		}
+		assert.Equal(t, want, res.StatusCode, name)
+		assert.Contains(t, res.Header.Get("Cache-Control"), "no-store", name)
+	}
+}
+
+func TestV109ALogoutTokenForAUserEndsAllTheirSessions(t *testing.T) {
+	t.Parallel()
+	handler, of := sessions()
+	a := newApp(t, setup{late: backChannel, handler: handler})
+	one, two, other := a.signedIn(user, password), a.signedIn(user, password), a.signedIn("zoe", "Zoë")
+	s := of(a, one)
+	res, _ := a.once(one, a.request("POST", "/auth/logout", "Origin", a.base)) // the newest session's end must not hide the other
+	require.Equal(t, http.StatusSeeOther, res.StatusCode)
+	three := a.signedIn(user, password)
+	res, body := a.post(a.logoutToken(map[string]any{"sub": s.Subject}))
+	require.Equal(t, http.StatusOK, res.StatusCode, body)
+	assert.Equal(t, http.StatusFound, a.status(a.sessionCookie(two)))
+	assert.Equal(t, http.StatusFound, a.status(a.sessionCookie(three)))
+	assert.Equal(t, http.StatusOK, a.status(a.sessionCookie(other)))
+}
+
+func TestALogoutTokenThatCannotBeCheckedNowIsWantedAgain(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, setup{late: backChannel})
+	a.signedIn(user, password)
+	a.srv.Provider.SetDown(true)
+	res, body := a.post(a.logoutToken(map[string]any{"sid": "x"}))
+	assert.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+	assert.JSONEq(t, `{"error":"temporarily_unavailable"}`, body)
+	assert.NotEmpty(t, res.Header.Get("Retry-After"))
+}
+
+func TestTheClientIDIsAskedOfOxdWhenNoLoginHasTaughtIt(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, setup{late: backChannel})
+	a.signedIn(user, password)
+	replica := a.middleware(a.base, setup{late: backChannel}) // which registers a client of its own
+	t.Cleanup(func() { require.NoError(t, replica.Close()) })
+	post := func(token string) int {
+		rec := httptest.NewRecorder()
+		replica.BackChannelLogout().ServeHTTP(rec, logoutRequest(t, a.base, token))
+		return rec.Code
+	}
+	foreign := a.logoutToken(map[string]any{"sid": "x"})
+	a.srv.Stop()
+	assert.Equal(t, http.StatusServiceUnavailable, post(foreign), "oxd is down")
+	a.srv.Restart()
+	assert.Equal(t, http.StatusBadRequest, post(foreign), "it is for the other client")
+	assert.Equal(t, http.StatusOK, post(a.logoutToken(map[string]any{"sid": "x"})))
+	calls := a.srv.CallCount("get_authorization_url")
+	assert.Equal(t, http.StatusBadRequest, post(foreign))
+	assert.Equal(t, calls, a.srv.CallCount("get_authorization_url"), "asked at most once a minute")
+}
+
+func TestWithoutTheOptionThereIsNoBackChannel(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, setup{})
+	res, _ := a.once(nil, a.request("POST", a.auth.BackChannelLogoutPath()))
+	assert.Equal(t, http.StatusUnauthorized, res.StatusCode, "the path is the application's")
+	assert.Panics(t, func() { a.auth.BackChannelLogout() })
+	for _, issuer := range []string{"http://idp.example", "idp.example", "https://", "https://me@idp.example", "https://idp.example?x", ""} {
+		_, err := oxdauth.New(a.srv.Client(a.base+"/auth/callback"), a.base+"/auth/callback", oxdauth.WithBackChannelLogout(issuer, nil))
+		assert.ErrorContains(t, err, "WithBackChannelLogout", issuer)
+	}
+}
+
+func TestV110ALogoutDuringARefreshIsFinal(t *testing.T) {
+	t.Parallel()
+	for name, logout := range map[string]func(a *app, b *oxdtest.Browser, s *oxdauth.Session){
+		"by the user": func(a *app, b *oxdtest.Browser, _ *oxdauth.Session) {
+			res, _ := a.once(b, a.request("POST", "/auth/logout", "Origin", a.base))
+			assert.Equal(a.t, http.StatusSeeOther, res.StatusCode)
+		},
+		"by the provider": func(a *app, _ *oxdtest.Browser, s *oxdauth.Session) {
+			res, body := a.post(a.logoutToken(map[string]any{"sub": s.Subject, "sid": s.SID}))
+			assert.Equal(a.t, http.StatusOK, res.StatusCode, body)
+		},
+		"by the application": func(a *app, _ *oxdtest.Browser, s *oxdauth.Session) {
+			a.auth.RevokeSubject(s.Issuer, s.Subject)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			handler, of := sessions()
+			a := newApp(t, setup{late: backChannel, mount: func(m *oxdauth.Middleware, a *app) http.Handler {
+				mux := http.NewServeMux()
+				mux.Handle("/", handler(a))
+				mux.HandleFunc("/refresh", func(w http.ResponseWriter, r *http.Request) {
+					_, err := m.Refresh(w, r)
+					w.WriteHeader(oxdauth.StatusCode(err))
+				})
+				return m.Handler(mux)
+			}})
+			b := a.signedIn(user, password)
+			copied, s := a.sessionCookie(b), of(a, b)
+			began, release := make(chan struct{}), make(chan struct{})
+			a.srv.Handle("get_access_token_by_refresh_token", func(json.RawMessage) (any, error) {
+				close(began)
+				<-release
+				return map[string]any{"access_token": "new", "refresh_token": "next", "expires_in": 300, "scope": "openid"}, nil
+			})
+			slow := make(chan *http.Response, 1)
+			req := a.request("GET", "/refresh", "Cookie", copied)
+			go func() {
+				defer close(slow)
+				if res, err := a.srv.HTTPClient().Do(req); assert.NoError(t, err) {
+					res.Body.Close()
+					slow <- res
+				}
+			}()
+			<-began
+			logout(a, b, s)
+			assert.Equal(t, http.StatusFound, a.status(copied), "the next request, while the refresh is under way")
+			close(release)
+			res := <-slow
+			require.NotNil(t, res)
+			assert.Equal(t, http.StatusUnauthorized, res.StatusCode)
+			assert.Empty(t, res.Cookies(), "the late answer brings no cookie back")
+			assert.Equal(t, http.StatusFound, a.status(copied))
+		})
+	}
+}
+
+func TestV111ACopiedCookieIsDeadAfterTheLogout(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, setup{})
+	b := a.signedIn(user, password)
+	copied := a.sessionCookie(b)
+	require.Equal(t, http.StatusOK, a.status(copied))
+	res, _ := a.once(b, a.request("POST", "/auth/logout", "Origin", a.base))
+	require.Equal(t, http.StatusSeeOther, res.StatusCode)
+	assert.Empty(t, res.Header.Get("Clear-Site-Data"))
+	assert.Equal(t, http.StatusFound, a.status(copied))
+	res, _ = a.once(nil, a.request("GET", "/", "Cookie", copied))
+	assert.Equal(t, http.StatusUnauthorized, res.StatusCode)
+}
+
+func TestClearSiteDataIsAskedForAtALogoutOnly(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, setup{options: []oxdauth.Option{oxdauth.WithClearSiteData()}})
+	b := a.signedIn(user, password)
+	for _, c := range []struct {
+		name, method, origin, want string
+		status                     int
+	}{
+		{"the page that asks", "GET", a.base, "", http.StatusOK},
+		{"a logout from elsewhere", "POST", "https://evil.example", "", http.StatusForbidden},
+		{"a logout", "POST", a.base, `"cache", "storage"`, http.StatusSeeOther},
+		{"a logout without a session", "POST", a.base, `"cache", "storage"`, http.StatusOK},
+	} {
+		res, _ := a.once(b, a.request(c.method, "/auth/logout", "Origin", c.origin))
+		assert.Equal(t, c.status, res.StatusCode, c.name)
+		assert.Equal(t, c.want, res.Header.Get("Clear-Site-Data"), c.name)
+	}
+}
