@@ -207,9 +207,7 @@ func (x *execution) checkToken4(oxdID string, h http.Header) error {
 		token = strings.TrimSpace(header[7:])
 	}
 	unknown := error(errUnknownOxdID4)
-	if other := h["AuthorizationOxdId"]; len(other) > 0 && other[0] != "" {
-		oxdID, unknown = other[0], errAuthOxdID
-	} else if other := h.Get("AuthorizationOxdId"); other != "" {
+	if other := h.Get("AuthorizationOxdId"); other != "" {
 		oxdID, unknown = other, errAuthOxdID
 	}
 	switch {
