@@ -146,7 +146,11 @@ func (m *Middleware) finishLogin(w http.ResponseWriter, r *http.Request, jar jar
 		return
 	}
 	v, t := m.mint(answer, claims)
-	if err := m.save(w, jar, v, t, true, true); err != nil {
+	err = m.shared.putTokens(r.Context(), v, t)
+	if err == nil {
+		err = m.save(w, jar, v, t, true, true)
+	}
+	if err != nil {
 		m.failLogin(w, r, err)
 		return
 	}

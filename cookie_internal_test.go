@@ -138,6 +138,8 @@ func newLike(v payload) payload {
 		return new(tokens)
 	case *form:
 		return new(form)
+	case *storedTokens:
+		return new(storedTokens)
 	}
 	return new(login)
 }
@@ -367,8 +369,9 @@ func FuzzPayloads(f *testing.F) {
 	f.Add(deflate((&tokens{access: strings.Repeat("x", 500)}).marshal()))
 	f.Add((&login{returnTo: "/"}).marshal())
 	f.Add((&form{action: "/notes", urlEncoded: "a=b"}).marshal())
+	f.Add((&storedTokens{sampleIdentity(), tokens{access: "a"}}).marshal())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, v := range []payload{new(identity), new(tokens), new(login), new(form)} {
+		for _, v := range []payload{new(identity), new(tokens), new(login), new(form), new(storedTokens)} {
 			if v.unmarshal(b) != nil {
 				continue
 			}

@@ -36,7 +36,7 @@ A whole program:
 
 # Sessions
 
-A session lives in two sealed cookies, so nothing is stored on the server and any replica with the same keys can read it.
+A session lives in two sealed cookies, so by default nothing is stored on the server and any replica with the same keys can read it.
 The identity cookie is read on every request; the tokens cookie is opened only for a refresh or when the application asks
 for a token. Both are encrypted and authenticated with keys derived for their purpose and this application, carry the same
 session id and generation, and are split into chunks when they are long. [WithSessionLifetime] sets the idle and the
@@ -44,6 +44,9 @@ absolute limit.
 
 Access tokens are refreshed ahead of expiry, once per session however many requests arrive together. Requests that still
 carry the cookies from before get the same successor for a minute.
+
+[WithStore] moves the tokens into a store that all replicas share, so that they refresh once among them and a session that
+ends on one has ended on all.
 
 # Handlers that know nothing of this package
 
@@ -59,7 +62,8 @@ A logout ends the session here first and then at the provider. A logout that beg
 # What it does not do
 
 There is no PKCE: oxd's commands carry no code_verifier in any version; the nonce, bound to the browser, is the defence
-against injected codes. The list of ended sessions is kept in the process, so a restart forgets it; see [WithNotBefore].
+against injected codes. Without [WithStore] the list of ended sessions is kept in the process, so
+a restart forgets it; see [WithNotBefore].
 oxd 3.1.1 reports a refused refresh token exactly like an outage, so a session may outlive its tokens until its own limits.
 It does not protect the application's forms against cross-site requests: use [http.CrossOriginProtection].
 */

@@ -24,7 +24,8 @@ var (
 	ErrForbidden = errors.New("oxdauth: access denied")
 	// ErrCrossOrigin means that another site tried to log the user out.
 	ErrCrossOrigin = errors.New("oxdauth: cross-origin request refused")
-	// ErrSessionTooLarge means that tokens and claims do not fit in the cookies browsers accept; ask for fewer claims.
+	// ErrSessionTooLarge means that tokens and claims do not fit in the cookies browsers accept; ask for fewer claims,
+	// or keep the tokens in a store ([WithStore]).
 	ErrSessionTooLarge = errors.New("oxdauth: the session does not fit in cookies")
 
 	// ErrNoRefreshToken means that the provider gave no refresh token, so the access token cannot be renewed.
@@ -47,7 +48,7 @@ type ProviderError struct {
 func (e *ProviderError) Error() string { return "oxdauth: the provider answered " + e.Code }
 
 // StatusCode gives the HTTP status the default error handler uses for err: 4xx when the request is to blame, 502 and 503
-// when oxd or the provider is, 500 otherwise.
+// when oxd, the provider or the store is, 500 otherwise.
 func StatusCode(err error) int {
 	var provider *ProviderError
 	var answered *oxd.Error
@@ -64,7 +65,7 @@ func StatusCode(err error) int {
 		return http.StatusMethodNotAllowed
 	case errors.As(err, &provider):
 		return provider.status()
-	case errors.Is(err, oxd.ErrUnavailable):
+	case errors.Is(err, ErrStore), errors.Is(err, oxd.ErrUnavailable):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, ErrIDToken), errors.Is(err, errAuthURL), errors.As(err, &answered):
 		return http.StatusBadGateway

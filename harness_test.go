@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -263,3 +264,21 @@ func (l *logBuffer) logger() *slog.Logger {
 }
 
 func readerOf(text string) io.ReadCloser { return io.NopCloser(strings.NewReader(text)) }
+
+// expiredSession gives the cookies of a session whose access token has just expired; the next one lives an hour.
+func (a *app) expiredSession() string {
+	a.t.Helper()
+	for range 10 {
+		before := a.srv.Provider.Refreshes()
+		a.srv.Provider.SetAccessTokenLifetime(time.Second)
+		cookies := a.sessionCookie(a.signedIn(user, password))
+		a.srv.Provider.SetAccessTokenLifetime(time.Hour)
+		due := time.Now().Add(time.Second)
+		require.Eventually(a.t, func() bool { return time.Now().After(due) }, 10*time.Second, 20*time.Millisecond)
+		if a.srv.Provider.Refreshes() == before {
+			return cookies
+		} // else the login took so long that its last page began a refresh
+	}
+	a.t.Fatal("no login was quick enough")
+	return ""
+}

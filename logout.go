@@ -48,7 +48,7 @@ func (m *Middleware) logout(w http.ResponseWriter, r *http.Request) {
 	jar := readJar(r, m.prefix)
 	v, t, _ := m.current(jar, new(identity))
 	if v != nil && t == nil {
-		v, t = m.readTokens(jar, v)
+		v, t, _ = m.readTokens(r.Context(), jar, v) // without an ID token the logout is local
 	}
 	m.end(w, r, jar, v, EndedByLogout)
 	for _, c := range jar {

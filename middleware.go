@@ -14,8 +14,8 @@ import (
 	"example.com/oxdauth/oxd"
 )
 
-// Middleware signs people in through oxd and keeps their sessions in cookies. It is immutable after [New] and safe for
-// concurrent use.
+// Middleware signs people in through oxd and keeps their sessions in cookies or, with [WithStore], in a store. It is
+// immutable after [New] and safe for concurrent use.
 type Middleware struct {
 	settings    // as the options left them, without the keys
 	client      *oxd.Client
@@ -34,6 +34,7 @@ type Middleware struct {
 	clients, issuers   learned
 	seen, logoutTokens memory       // sessions at the provider, by groupID; logout tokens taken, by jti
 	clientAsked        atomic.Int64 // when oxd was last asked for the client id, in seconds
+	shared             *storage     // nil: tokens are in cookies, ended sessions in revoked alone
 }
 
 // New makes a middleware for the site that client stands for. redirectURL is the absolute callback URL registered as the
@@ -93,6 +94,14 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 		if *kind.dst, err = newSealer(kind.name, kind.purpose, audience, keys, kind.maxAge, where.secure); err != nil {
 			return nil, err
 		}
+	}
+	if s.store != nil {
+		values, err := newSealer(m.prefix, "store", audience, keys, s.absolute, where.secure)
+		if err != nil {
+			return nil, err
+		}
+		m.shared = &storage{store: s.store, sealer: values, audience: audience, logger: s.logger}
+		m.refresher.shared = m.shared
 	}
 	return m, m.crossOrigin.AddTrustedOrigin(where.origin)
 }
@@ -199,11 +208,15 @@ func (m *Middleware) guard(next http.Handler, acrs []string) http.Handler {
 }
 
 // Optional attaches the session if there is one and calls next in any case; [SessionFromContext] tells. It answers the
-// callback, login and logout paths itself. Guard what needs a session with Handler or RequireACR inside.
+// callback, login and logout paths itself. Guard what needs a session with Handler or RequireACR inside. A session that a
+// failing store cannot confirm is not attached.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
 	return &wrapped{"nothing; a session is attached", m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := m.load(w, r)
 		if err != nil {
+			if errors.Is(err, ErrStore) {
+				m.logger.ErrorContext(r.Context(), "oxdauth: going on without a session", "error", err)
+			}
 			w.Header().Add("Vary", "Cookie")
 			next.ServeHTTP(w, r)
 			return
@@ -262,9 +275,9 @@ func (m *Middleware) serveOwnPaths(next http.Handler) http.Handler {
 	})
 }
 
-// Authenticate is the decision without the answer: the session of a request, or [ErrNoSession]. It sets no cookies and
-// therefore neither refreshes tokens nor extends the idle limit; a request that only ever goes through Authenticate ends
-// idle.
+// Authenticate is the decision without the answer: the session of a request, [ErrNoSession] or, with [WithStore],
+// [ErrStore]. It sets no cookies and therefore neither refreshes tokens nor extends the idle limit; a request that only ever
+// goes through Authenticate ends idle.
 func (m *Middleware) Authenticate(r *http.Request) (*Session, error) {
 	if s, ok := m.sessionOf(r); ok {
 		return s, nil
@@ -273,6 +286,9 @@ func (m *Middleware) Authenticate(r *http.Request) (*Session, error) {
 	v, t, _ := m.current(readJar(r, m.prefix), &s.read)
 	if v == nil {
 		return nil, ErrNoSession
+	}
+	if err := m.shared.check(r.Context(), v); err != nil {
+		return nil, err
 	}
 	return s.become(m, r, v, t), nil
 }

@@ -48,6 +48,7 @@ type settings struct {
 	translations         map[string]map[string]string
 	logger               *slog.Logger
 	onEvent              func(context.Context, Event)
+	store                Store
 }
 
 func defaultSettings() settings {

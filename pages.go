@@ -186,6 +186,8 @@ func (m *Middleware) errorPage(err error, status int, id string) PageData {
 		p.Text, p.Link, p.Button = textBadPath, "/", buttonStart
 	case errors.Is(err, ErrCrossOrigin):
 		p.Text, p.Link, p.Button = textCrossOrigin, "/", buttonStart
+	case errors.Is(err, ErrStore):
+		p.Title, p.Text, p.Link, p.Button = titleStore, textUnchecked, "/", buttonStart
 	case status == http.StatusServiceUnavailable || errors.Is(err, oxd.ErrUnavailable):
 		p.Title, p.Text, p.Button = titleUnavailable, textUnavailable, buttonRetry
 	}

@@ -45,6 +45,7 @@ type refresher struct {
 	*settings
 	client  *oxd.Client
 	breaker *breaker
+	shared  *storage // nil: other replicas are not asked
 
 	shards [64]flights // by the first byte of the session id: requests of different sessions rarely meet
 
@@ -192,36 +193,55 @@ func (f *refresher) run(ctx context.Context, current *flight, v *identity, t *to
 	defer close(current.done)
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
-	newer, newerTokens := *v, *t
-	newer.generation++
-	newerTokens.generation++
-	if need.tokens {
-		current.err = f.renewTokens(ctx, &newer, &newerTokens)
+	var err error
+	exchange := func(ctx context.Context, v *identity, t *tokens) (*identity, *tokens, error) {
+		return f.exchange(ctx, v, t, need)
 	}
-	if need.claims && current.err == nil {
-		current.err = f.renewClaims(ctx, &newer, newerTokens.access)
-		if need.tokens && current.err != nil && !errors.Is(current.err, errSubject) {
-			// The new tokens must not get lost with the claims, which are asked for again soon.
-			current.err, newer.claimsAt = nil, time.Now().Add(refreshBackoff-f.claimsInterval).Unix()
-		}
+	if f.shared != nil {
+		current.identity, current.tokens, err = f.shared.refresh(ctx, v, exchange)
+	} else {
+		current.identity, current.tokens, err = exchange(ctx, v, t)
 	}
+	current.err = err
 	keep := f.idle // for as long as the browser may come with the old cookies
 	switch {
-	case errors.Is(current.err, errLeftAlone):
+	case errors.Is(err, errLeftAlone):
 		keep = 0
-	case current.err != nil:
+	case err != nil:
 		failed := v.event(RefreshFailed)
-		failed.Err = current.err
+		failed.Err = err
 		f.emit(ctx, failed)
-		f.logger.WarnContext(ctx, "oxdauth: refresh failed", "subject", v.subject, "error", current.err)
-		if _, ends := endsSession(current.err); !ends {
+		f.logger.WarnContext(ctx, "oxdauth: refresh failed", "subject", v.subject, "error", err)
+		if _, ends := endsSession(err); !ends {
 			keep = refreshBackoff
 		}
 	default:
 		f.emit(ctx, v.event(RefreshSucceeded))
-		current.identity, current.tokens = &newer, &newerTokens
 	}
 	current.forget.Store(time.Now().Add(keep).UnixNano())
+}
+
+// exchange asks oxd and gives what becomes of the session.
+func (f *refresher) exchange(ctx context.Context, v *identity, t *tokens, need renewal) (*identity, *tokens, error) {
+	newer, newerTokens := *v, *t
+	newer.generation++
+	newerTokens.generation++
+	if need.tokens {
+		if err := f.renewTokens(ctx, &newer, &newerTokens); err != nil {
+			return nil, nil, err
+		}
+	}
+	if need.claims {
+		err := f.renewClaims(ctx, &newer, newerTokens.access)
+		switch {
+		case err == nil:
+		case !need.tokens || errors.Is(err, errSubject):
+			return nil, nil, err
+		default: // the new tokens must not get lost with the claims, which are asked for again soon
+			newer.claimsAt = time.Now().Add(refreshBackoff - f.claimsInterval).Unix()
+		}
+	}
+	return &newer, &newerTokens, nil
 }
 
 // renewTokens exchanges the refresh token (OAuth 2.0, RFC 6749 section 6).
@@ -280,15 +300,18 @@ func refreshRejected(err error) bool {
 }
 
 // Refresh exchanges the refresh token now, whatever the access token's expiry and however recently oxd has failed, and sets
-// the new cookies on w; call it before anything is written. Errors: [ErrNoSession] when there is no session or the provider has withdrawn it,
-// [ErrNoRefreshToken], or what oxd answered, in which case the session goes on as it is. Concurrent calls for one session
-// share one exchange.
+// the new cookies on w; call it before anything is written. Errors: [ErrNoSession] when there is no session or the provider
+// has withdrawn it, [ErrNoRefreshToken], [ErrStore], or what oxd answered, in which case the session goes on as it is.
+// Concurrent calls for one session share one exchange.
 func (m *Middleware) Refresh(w http.ResponseWriter, r *http.Request) (*Session, error) {
 	s, err := m.Authenticate(r)
 	if err != nil {
 		return nil, err
 	}
 	if s.state == nil || s.state.open() == nil || s.state.tokens.refresh == "" {
+		if s.state != nil && s.state.err != nil {
+			return nil, s.state.err
+		}
 		return nil, ErrNoRefreshToken
 	}
 	jar := readJar(r, m.prefix)
@@ -304,8 +327,8 @@ func (m *Middleware) Refresh(w http.ResponseWriter, r *http.Request) (*Session, 
 	if err != nil {
 		return nil, err
 	}
-	if !m.alive(v) {
-		return nil, ErrNoSession
+	if err := m.confirm(r.Context(), v); err != nil {
+		return nil, err
 	}
 	if err := m.save(w, jar, v, t, true, false); err != nil {
 		return nil, err

@@ -40,12 +40,19 @@ func (f *refresher) due(v *identity, now time.Time) renewal {
 func (m *Middleware) renew(ctx context.Context, jar jar, v *identity, t *tokens, need renewal) (*identity, *tokens, error) {
 	current := m.refresher.shard(v.id).get(v.id, v.generation)
 	if current == nil {
+		var err error
 		if t == nil {
-			if v, t = m.readTokens(jar, v); t == nil {
+			known := v.generation
+			if v, t, err = m.readTokens(ctx, jar, v); err != nil {
+				return nil, nil, err
+			}
+			if t == nil {
 				return nil, nil, errPair // nobody can tell whose tokens these are
 			}
+			if need = m.refresher.due(v, time.Now()); v.generation > known && !need.tokens && !need.claims {
+				return v, t, nil // another replica has seen to it
+			}
 		}
-		var err error
 		if current, err = m.refresher.join(ctx, v, t, need, false); err != nil {
 			return nil, nil, err
 		}

@@ -87,7 +87,8 @@ func (v *visitor) expire(t *testing.T) {
 	jar := readJar(v.request(), v.m.prefix)
 	id, _ := v.m.readIdentity(jar)
 	require.NotNil(t, id)
-	id, tok := v.m.readTokens(jar, id)
+	id, tok, err := v.m.readTokens(t.Context(), jar, id)
+	require.NoError(t, err)
 	require.NotNil(t, tok)
 	id.accessExpires, id.refreshAt = 1, 1
 	rec := httptest.NewRecorder()

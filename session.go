@@ -40,14 +40,15 @@ type sessionState struct {
 	request  *http.Request // where the tokens cookie is, until somebody asks for it
 	once     sync.Once
 	tokens   *tokens
+	err      error // why there are none: the store failed
 
 	// For pass: the context and the header fields of the one request.
 	context sessionContext
 	fields  [2]string
 }
 
-// AccessToken gives the access token, to call an API for the user; zero when the provider gave none. It may have expired:
-// see AccessTokenExpires and [Middleware.Refresh].
+// AccessToken gives the access token, to call an API for the user; zero when the provider gave none or the store failed. It
+// may have expired: see AccessTokenExpires and [Middleware.Refresh].
 func (s *Session) AccessToken() oxd.Secret {
 	return s.token(func(t *tokens) string { return t.access })
 }
@@ -68,11 +69,17 @@ func (s *Session) token(get func(*tokens) string) oxd.Secret {
 	return oxd.NewSecret(get(t))
 }
 
-// open reads the tokens cookie once. A cookie of another session or generation is refused: nil.
+// open reads the tokens once, from their cookie or the store, even after the request has ended. Those of another session or
+// generation are refused: nil.
 func (st *sessionState) open() *tokens {
 	st.once.Do(func() {
-		if st.tokens == nil {
-			st.identity, st.tokens = st.owner.readTokens(readJar(st.request, st.owner.tokens.name), st.identity)
+		if st.tokens != nil {
+			return
+		}
+		m, ctx := st.owner, context.WithoutCancel(st.request.Context())
+		st.identity, st.tokens, st.err = m.readTokens(ctx, readJar(st.request, m.tokens.name), st.identity)
+		if st.err != nil {
+			m.logger.ErrorContext(ctx, "oxdauth: the tokens of a session cannot be read", "error", st.err)
 		}
 	})
 	return st.tokens
@@ -175,8 +182,11 @@ func (m *Middleware) alive(v *identity) bool {
 
 // readTokens finds the tokens that belong to an identity: of the same session, and not older. Newer ones are what is left
 // when a slow answer, begun before a refresh, puts its identity cookie over the one that came with them; the identity it
-// gives has their generation. Without tokens both results are as before and nil.
-func (m *Middleware) readTokens(jar jar, v *identity) (*identity, *tokens) {
+// gives has their generation. Without tokens the results are v and nil. Errors are of the store.
+func (m *Middleware) readTokens(ctx context.Context, jar jar, v *identity) (*identity, *tokens, error) {
+	if m.shared != nil {
+		return m.shared.getTokens(ctx, v)
+	}
 	tried := 0
 	for _, c := range jar {
 		if c.name != m.tokens.name || tried == maxCandidates {
@@ -187,10 +197,10 @@ func (m *Middleware) readTokens(jar jar, v *identity) (*identity, *tokens) {
 		if _, ok := m.tokens.open(jar, c.value, t); ok && t.id == v.id && t.generation >= v.generation {
 			lifted := *v
 			lifted.generation = t.generation
-			return &lifted, t
+			return &lifted, t, nil
 		}
 	}
-	return v, nil
+	return v, nil, nil
 }
 
 // current gives the session of a request: what its cookies hold or, shortly after a refresh, the successor of that with its
@@ -217,6 +227,9 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 	if v == nil {
 		return nil, ErrNoSession
 	}
+	if err := m.shared.check(r.Context(), v); err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	if need := m.refresher.due(v, now); need.tokens || need.claims {
 		newer, newerTokens, err := m.renew(r.Context(), jar, v, t, need)
@@ -230,6 +243,9 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 			m.end(w, r, jar, v, reason)
 			return nil, ErrNoSession
 		}
+		if err := m.confirm(r.Context(), v); err != nil { // logged out while the refresh was under way
+			return nil, err
+		}
 	}
 	idleExpires := min(expiry(now, m.idle), v.expires)
 	touch := idleExpires-v.idleExpires > int64(m.idle/time.Second)/10
@@ -239,11 +255,8 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 		v = &touched
 		m.learn(v)
 	}
-	if !m.alive(v) { // logged out while the refresh was under way
-		return nil, ErrNoSession
-	}
-	if rewrite && t == nil {
-		v, t = m.readTokens(jar, v)
+	if rewrite && t == nil && m.shared == nil {
+		v, t, _ = m.readTokens(r.Context(), jar, v)
 	}
 	if err := m.save(w, jar, v, t, rewrite, touch); err != nil {
 		return nil, err
@@ -251,12 +264,17 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 	return s.become(m, r, v, t), nil
 }
 
-// save sets both cookies when rewrite, else the identity cookie alone when touch.
+// save sets both cookies when rewrite, else the identity cookie alone when touch. With a store there is no tokens cookie, and
+// the tokens are there already.
 func (m *Middleware) save(w http.ResponseWriter, jar jar, v *identity, t *tokens, rewrite, touch bool) error {
 	if rewrite || touch {
 		if err := m.identity.write(w, jar, v); err != nil {
 			return err
 		}
+	}
+	if m.shared != nil {
+		m.tokens.clear(w, jar, 0) // from before there was a store
+		return nil
 	}
 	if rewrite && t != nil {
 		return m.tokens.write(w, jar, t)
@@ -275,6 +293,9 @@ func (m *Middleware) end(w http.ResponseWriter, r *http.Request, jar jar, v *ide
 
 // revoke ends a session here, whatever its cookies do. Only the first of several parallel ends is an event.
 func (m *Middleware) revoke(r *http.Request, v *identity, reason EndReason) {
+	if m.shared != nil {
+		m.shared.end(r.Context(), v)
+	}
 	if m.revoked.add(v) {
 		ended := v.event(SessionEnded)
 		ended.Reason = reason

@@ -71,6 +71,7 @@ func newVisitor(t *testing.T, m *Middleware, lifetime time.Duration) *visitor {
 		Claims: oxd.Claims{"sub": {"alice"}, "iss": {"https://idp.example"}},
 	}, nil)
 	rec := httptest.NewRecorder()
+	require.NoError(t, m.shared.putTokens(t.Context(), v, tok))
 	require.NoError(t, m.save(rec, nil, v, tok, true, true))
 	visitor := &visitor{m: m, jar: map[string]string{}}
 	visitor.keep(rec.Result())

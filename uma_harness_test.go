@@ -38,6 +38,7 @@ type guardSetup struct {
 	declare     func(*guardApp, *http.ServeMux) // default: declarePhotos
 	wrap        func(http.Handler) http.Handler // around the mux
 	sessions    bool                            // people in a browser, claims at /auth/claims
+	auth        []oxdauth.Option                // of their middleware
 	unprotected bool                            // Protect is left to the test
 }
 
@@ -81,7 +82,8 @@ func (a *guardApp) build(base string, s guardSetup) http.Handler {
 	options := []oxdauth.GuardOption{oxdauth.WithGuardLogger(a.log.logger()), oxdauth.WithOnDecision(a.decided),
 		oxdauth.WithCheckTimeout(30 * time.Second)} // the machine may be busy
 	if s.sessions {
-		a.auth, err = oxdauth.New(a.client, base+"/auth/callback", oxdauth.WithKeys(testKey), oxdauth.WithLogger(a.log.logger()))
+		auth := append([]oxdauth.Option{oxdauth.WithKeys(testKey), oxdauth.WithLogger(a.log.logger())}, s.auth...)
+		a.auth, err = oxdauth.New(a.client, base+"/auth/callback", auth...)
 		require.NoError(a.t, err)
 		a.t.Cleanup(func() { require.NoError(a.t, a.auth.Close()) })
 		options = append(options, oxdauth.WithSessions(a.auth, "/auth/claims"))

@@ -86,6 +86,9 @@ func (x *visit) decide() (v verdict, redirect string) {
 		x.session, err = m.load(x.w, x.r)
 	}
 	switch {
+	case errors.Is(err, ErrStore):
+		x.session = nil
+		return verdict{outcome: Unavailable, reason: err.Error()}, ""
 	case err != nil && x.page:
 		x.session = nil
 		return verdict{reason: reasonLogin}, ""
@@ -153,16 +156,23 @@ func (s *Session) umaTokens() umaTokens {
 	if s.state == nil {
 		return umaTokens{}
 	}
+	if store := s.state.owner.shared; store != nil {
+		return store.getUMA(s.state.request.Context(), s.state.identity)
+	}
 	if t := s.state.open(); t != nil {
 		return t.uma
 	}
 	return umaTokens{}
 }
 
-// keepUMA writes the cookies of the session with u in them. If the session was refreshed meanwhile, the newer one gets it.
+// keepUMA stores u with the session, or writes its cookies with u in them. If the session was refreshed meanwhile, the newer
+// one gets it.
 func (s *Session) keepUMA(w http.ResponseWriter, r *http.Request, u umaTokens) error {
 	if s.state == nil {
 		return ErrNoSession
+	}
+	if store := s.state.owner.shared; store != nil {
+		return store.putUMA(r.Context(), s.state.identity, u)
 	}
 	m, v, t := s.state.owner, s.state.identity, s.state.open()
 	if newer, newerTokens := m.refresher.successor(v); newer != nil {

@@ -230,23 +230,29 @@ func TestConnectionsAreTriedOnIPv4AndIPv6(t *testing.T) {
 	} {
 		t.Run(tc.network+" as "+tc.host, func(t *testing.T) {
 			t.Parallel()
-			l, err := net.Listen(tc.network, tc.listen)
-			if err != nil {
-				t.Skipf("%s is not available: %v", tc.network, err)
-			}
-			defer l.Close()
-			f := bareFake()
-			go func() {
-				if conn, err := l.Accept(); err == nil {
-					f.accept(conn)
+			var last error
+			for range 5 { // somebody else may listen on the same port at the other address
+				l, err := net.Listen(tc.network, tc.listen)
+				if err != nil {
+					t.Skipf("%s is not available: %v", tc.network, err)
 				}
-			}()
-			_, port, err := net.SplitHostPort(l.Addr().String())
-			require.NoError(t, err)
-			tr := &oxd.TCPTransport{Addr: net.JoinHostPort(tc.host, port)}
-			_, err = tr.RoundTrip(t.Context(), status())
-			require.NoError(t, err)
-			require.NoError(t, tr.Close())
+				defer l.Close()
+				f := bareFake()
+				go func() {
+					if conn, err := l.Accept(); err == nil {
+						f.accept(conn)
+					}
+				}()
+				_, port, err := net.SplitHostPort(l.Addr().String())
+				require.NoError(t, err)
+				tr := &oxd.TCPTransport{Addr: net.JoinHostPort(tc.host, port)}
+				_, last = tr.RoundTrip(t.Context(), status())
+				require.NoError(t, tr.Close())
+				if last == nil {
+					return
+				}
+			}
+			require.NoError(t, last)
 		})
 	}
 }

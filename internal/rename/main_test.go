@@ -23,7 +23,7 @@ func TestTheRenamedCopyBuildsUnderItsNewPath(t *testing.T) {
 	want := strings.ReplaceAll(modules(t, original), old, "example.org/team/oxdauth")
 	assert.Equal(t, want, modules(t, root))
 
-	cmd := exec.CommandContext(t.Context(), "go", "build", "./...", "./examples/admin")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "./...", "./examples/admin", "./redisstore")
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
