@@ -7,15 +7,22 @@ import (
 	"bytes"
 	"fmt"
 	"image/png"
+	"io"
+	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"example.com/oxdauth"
+	"example.com/oxdauth/oxdtest"
 )
 
 func TestPagesInABrowser(t *testing.T) {
@@ -35,6 +42,10 @@ func TestPagesInABrowser(t *testing.T) {
 	t.Run("the keyboard alone is enough", func(t *testing.T) {
 		t.Parallel()
 		keyboardOnly(t, newTab(t, browser), plainSite(t))
+	})
+	t.Run("the pages of the package look right without any of this application", func(t *testing.T) {
+		t.Parallel()
+		builtInPages(t, newTab(t, browser), newTab(t, browser))
 	})
 	t.Run("every page looks right on a desk and on a phone, by day and by night", func(t *testing.T) {
 		t.Parallel()
@@ -155,7 +166,47 @@ func pictures(t *testing.T, b *tab, s *site) {
 	}
 }
 
-// photograph takes four pictures of the page the tab shows and checks what can be measured. An empty heading is a page of
+// builtInPages shows what an application gets that replaces none of them.
+func builtInPages(t *testing.T, b, newcomer *tab) {
+	server := oxdtest.NewUnstartedServer(oxdtest.Config{InsecureProvider: true})
+	server.Start()
+	t.Cleanup(server.Close)
+	listener, err := net.Listen("tcp", "localhost:0")
+	require.NoError(t, err)
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	origin := "http://localhost:" + port
+	auth, err := oxdauth.New(server.Client(origin+"/auth/callback"), origin+"/auth/callback", oxdauth.WithInsecureCookies(),
+		oxdauth.WithFormPreservation(), oxdauth.WithLogger(slog.New(slog.DiscardHandler)))
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.Handle("/", auth.Handler(http.NotFoundHandler()))
+	mux.HandleFunc("GET /form", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, `<!DOCTYPE html><title>Form</title><form method="post" action="/notes"><input name="note" value="a&quot;&lt;b"><button>Send</button></form>`)
+	})
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: time.Minute}
+	go func() { _ = srv.Serve(listener) }()
+	t.Cleanup(func() { _ = srv.Close() })
+	dir := os.Getenv("OXDAUTH_SCREENSHOTS")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	b.open(origin + "/form")
+	b.press("button")
+	b.logIn("alice", "alice-secret")
+	photograph(t, b, dir, "builtin-form", "Send your form?")
+	b.open(origin + "/auth/logout")
+	photograph(t, b, dir, "builtin-sign-out", "Sign out?")
+	server.Stop()
+	newcomer.expect("503")
+	b.expect("favicon.ico") // a browser asks for one, and gets what everything without a session gets
+	newcomer.expect("favicon.ico")
+	assert.Equal(t, http.StatusServiceUnavailable, newcomer.open(origin+"/"))
+	photograph(t, newcomer, dir, "builtin-unavailable", "Signing in is not possible right now")
+}
+
+// photograph takes six pictures of the page the tab shows and checks what can be measured. An empty heading is a page of
 // the provider, whose design is not ours.
 func photograph(t *testing.T, b *tab, dir, name, heading string) {
 	t.Helper()
@@ -180,8 +231,10 @@ func photograph(t *testing.T, b *tab, dir, name, heading string) {
 				assert.Equal(t, 1, get(b, chromedp.Evaluate[int](`document.querySelectorAll("h1").length`)), what)
 				assert.Empty(t, get(b, chromedp.Evaluate[[]string](unnamed)), what)
 				assert.Empty(t, get(b, chromedp.Evaluate[[]string](tooSmall)), what)
-				ground := get(b, chromedp.Evaluate[string]("getComputedStyle(document.documentElement).backgroundColor"))
-				assert.Equal(t, map[string]string{"light": "rgb(244, 246, 248)", "dark": "rgb(14, 19, 25)"}[scheme], ground, what)
+				ground := get(b, chromedp.Evaluate[string](`["documentElement", "body"].map(e => getComputedStyle(document[e]).backgroundColor).find(c => c != "rgba(0, 0, 0, 0)")`))
+				assert.Contains(t, map[string][]string{
+					"light": {"rgb(244, 246, 248)", "rgb(243, 245, 248)"}, "dark": {"rgb(14, 19, 25)", "rgb(18, 22, 28)"}, // of this application, of the package
+				}[scheme], ground, what)
 			}
 			picture := get(b, chromedp.CaptureScreenshot())
 			config, err := png.DecodeConfig(bytes.NewReader(picture))
