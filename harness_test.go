@@ -79,6 +79,7 @@ func newApp(t *testing.T, s setup) *app {
 
 // middleware makes one more middleware for the same site, as a second replica or another application would have.
 func (a *app) middleware(base string, s setup) *oxdauth.Middleware {
+	s.transport = cmp.Or(s.transport, os.Getenv("OXDAUTH_TEST_TRANSPORT"))
 	site := a.srv.Site(base + "/auth/callback")
 	var transport oxd.Transport = a.srv.Transport()
 	switch s.transport {
@@ -268,12 +269,13 @@ func readerOf(text string) io.ReadCloser { return io.NopCloser(strings.NewReader
 // expiredSession gives the cookies of a session whose access token has just expired; the next one lives an hour.
 func (a *app) expiredSession() string {
 	a.t.Helper()
+	const lifetime = 3 * time.Second // a login under load takes its time
 	for range 10 {
 		before := a.srv.Provider.Refreshes()
-		a.srv.Provider.SetAccessTokenLifetime(time.Second)
+		a.srv.Provider.SetAccessTokenLifetime(lifetime)
 		cookies := a.sessionCookie(a.signedIn(user, password))
 		a.srv.Provider.SetAccessTokenLifetime(time.Hour)
-		due := time.Now().Add(time.Second)
+		due := time.Now().Add(lifetime)
 		require.Eventually(a.t, func() bool { return time.Now().After(due) }, 10*time.Second, 20*time.Millisecond)
 		if a.srv.Provider.Refreshes() == before {
 			return cookies
