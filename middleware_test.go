@@ -295,27 +295,22 @@ func TestTokensAreRefreshedAheadOfExpiry(t *testing.T) {
 					token.Store(s.AccessToken().Reveal())
 				})
 			}})
-			a.srv.Provider.SetAccessTokenLifetime(time.Second) // due within a second
-			b := a.signedIn(user, password)
-			a.srv.Provider.SetAccessTokenLifetime(time.Hour)
-			before := a.srv.Provider.Refreshes() // a slow login may have had one
-			require.Eventually(t, func() bool {
+			b := a.signedInShortly()
+			first := token.Load().(string)
+			require.Eventually(t, func() bool { // the request that sets the refresh off does not wait for it
 				a.get(b, "/")
-				return a.srv.Provider.Refreshes() > before
+				return token.Load() != first
 			}, 10*time.Second, 50*time.Millisecond)
-			a.get(b, "/")
 			refreshes := a.srv.Provider.Refreshes()
 			a.get(b, "/")
 			assert.Equal(t, refreshes, a.srv.Provider.Refreshes(), "the new token lives an hour")
 			assert.Equal(t, refreshes, a.srv.CallCount("get_access_token_by_refresh_token"))
 
-			expired := time.Now().Add(time.Second)
-			require.Eventually(t, func() bool { return time.Now().After(expired) }, 10*time.Second, 20*time.Millisecond)
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.srv.Provider.URL+"/oxauth/restv1/userinfo", nil)
 			require.NoError(t, err)
 			req.Header.Set("Authorization", "Bearer "+token.Load().(string))
 			res, body := a.once(nil, req)
-			assert.Equal(t, http.StatusOK, res.StatusCode, "the handler's token is the new one, the old one has expired: "+body)
+			assert.Equal(t, http.StatusOK, res.StatusCode, "the handler's token works: "+body)
 		})
 	}
 }
