@@ -223,6 +223,11 @@ func (r *reader) bytes(dst []byte) { copy(dst, r.take(uint64(len(dst)))) }
 func (r *reader) string() string   { return r.take(r.uvarint()) }
 
 func (r *reader) uvarint() uint64 {
+	if r.b != "" && r.b[0] < 0x80 { // most are that small
+		v := uint64(r.b[0])
+		r.b = r.b[1:]
+		return v
+	}
 	var v uint64
 	for i := range min(len(r.b), binary.MaxVarintLen64) {
 		v |= uint64(r.b[i]&0x7f) << (7 * i)

@@ -171,13 +171,15 @@ func (s *sealer) join(jar jar, first string, n int) (string, bool) {
 	return whole.String(), true
 }
 
+var strictPadded = base64.URLEncoding.Strict()
+
 // canonical refuses base64 whose unused last bits are set: it would decode to the same bytes, so a changed cookie would
 // pass as the one we wrote.
 func canonical(s string) bool {
 	if len(s) < 4 {
 		return false
 	}
-	_, err := base64.URLEncoding.Strict().DecodeString(s[len(s)-4:])
+	_, err := strictPadded.DecodeString(s[len(s)-4:])
 	return err == nil
 }
 
@@ -251,10 +253,13 @@ func appendJar(found jar, r *http.Request, prefix string) jar {
 		for line != "" && len(found) < maxJar {
 			var part string
 			part, line, _ = strings.Cut(line, ";")
-			part = strings.Trim(part, " \t")
+			for part != "" && (part[0] == ' ' || part[0] == '\t') {
+				part = part[1:]
+			}
 			if !strings.HasPrefix(part, prefix) {
 				continue
 			}
+			part = strings.TrimRight(part, " \t")
 			if name, value, ok := strings.Cut(part, "="); ok {
 				found = append(found, cookiePair{name, value})
 			}

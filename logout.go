@@ -46,7 +46,7 @@ func (m *Middleware) sameOrigin(r *http.Request) bool {
 
 func (m *Middleware) logout(w http.ResponseWriter, r *http.Request) {
 	jar := readJar(r, m.prefix)
-	v, t, _ := m.current(jar, new(identity))
+	v, t, _ := m.current(jar, new(identity), time.Now())
 	if v != nil && t == nil {
 		v, t, _ = m.readTokens(r.Context(), jar, v) // without an ID token the logout is local
 	}

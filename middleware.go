@@ -244,7 +244,7 @@ func (m *Middleware) pass(w http.ResponseWriter, r *http.Request, s *Session, ne
 	if isNavigation(r) {
 		fields[0] = "no-store"
 	}
-	if h.Get("Cache-Control") == "" {
+	if field(h, "Cache-Control") == "" {
 		h["Cache-Control"] = fields[:1:1]
 	}
 	if len(h["Vary"]) == 0 {
@@ -283,7 +283,7 @@ func (m *Middleware) Authenticate(r *http.Request) (*Session, error) {
 		return s, nil
 	}
 	s := newSignedIn()
-	v, t, _ := m.current(readJar(r, m.prefix), &s.read)
+	v, t, _ := m.current(readJar(r, m.prefix), &s.read, time.Now())
 	if v == nil {
 		return nil, ErrNoSession
 	}

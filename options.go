@@ -307,8 +307,8 @@ func checkWords(what string, words []string) error {
 }
 
 // isToken reports whether s is a token of RFC 9110 section 5.6.2, which is what a cookie name has to be.
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
-		return c <= ' ' || c >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", c)
-	})
+func isToken(s string) bool { return s != "" && !strings.ContainsFunc(s, notInToken) }
+
+func notInToken(c rune) bool {
+	return c <= ' ' || c >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", c)
 }

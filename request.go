@@ -14,8 +14,9 @@ func isNavigation(r *http.Request) bool {
 	switch {
 	case r.Method != http.MethodGet, field(h, "Upgrade") != "", field(h, "X-Requested-With") != "", isPrefetch(h):
 		return false
-	case field(h, "Sec-Fetch-Mode") != "": // every current browser sends it (Fetch Metadata Request Headers)
-		return field(h, "Sec-Fetch-Mode") == "navigate" && field(h, "Sec-Fetch-Dest") == "document"
+	}
+	if mode := field(h, "Sec-Fetch-Mode"); mode != "" { // every current browser sends it (Fetch Metadata Request Headers)
+		return mode == "navigate" && field(h, "Sec-Fetch-Dest") == "document"
 	}
 	return acceptsHTML(h)
 }

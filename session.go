@@ -153,11 +153,11 @@ func unix(seconds int64) time.Time {
 
 // readIdentity finds the newest live session among the identity cookies of the request.
 func (m *Middleware) readIdentity(jar jar) (v *identity, rotate bool) {
-	return m.findIdentity(jar, new(identity))
+	return m.findIdentity(jar, new(identity), time.Now())
 }
 
 // findIdentity reads into candidate, and into others when it needs more.
-func (m *Middleware) findIdentity(jar jar, candidate *identity) (v *identity, rotate bool) {
+func (m *Middleware) findIdentity(jar jar, candidate *identity, now time.Time) (v *identity, rotate bool) {
 	tried := 0
 	for _, c := range jar {
 		if c.name != m.identity.name || tried == maxCandidates {
@@ -167,7 +167,7 @@ func (m *Middleware) findIdentity(jar jar, candidate *identity) (v *identity, ro
 			candidate = new(identity)
 		}
 		old, ok := m.identity.open(jar, c.value, candidate)
-		if ok && m.alive(candidate) && (v == nil || candidate.generation > v.generation) {
+		if ok && m.alive(candidate, now) && (v == nil || candidate.generation > v.generation) {
 			v, rotate = candidate, old
 		}
 	}
@@ -175,9 +175,9 @@ func (m *Middleware) findIdentity(jar jar, candidate *identity) (v *identity, ro
 }
 
 // alive applies the limits that end a session without its browser's doing.
-func (m *Middleware) alive(v *identity) bool {
-	now := time.Now().Unix()
-	return now < v.idleExpires && now < v.expires && !m.revoked.has(v)
+func (m *Middleware) alive(v *identity, now time.Time) bool {
+	at := now.Unix()
+	return at < v.idleExpires && at < v.expires && !m.revoked.has(v)
 }
 
 // readTokens finds the tokens that belong to an identity: of the same session, and not older. Newer ones are what is left
@@ -205,8 +205,8 @@ func (m *Middleware) readTokens(ctx context.Context, jar jar, v *identity) (*ide
 
 // current gives the session of a request: what its cookies hold or, shortly after a refresh, the successor of that with its
 // tokens. rewrite tells that the browser should get new cookies. room is for what is read.
-func (m *Middleware) current(jar jar, room *identity) (v *identity, t *tokens, rewrite bool) {
-	v, rewrite = m.findIdentity(jar, room)
+func (m *Middleware) current(jar jar, room *identity, now time.Time) (v *identity, t *tokens, rewrite bool) {
+	v, rewrite = m.findIdentity(jar, room, now)
 	if v == nil {
 		return nil, nil, false
 	}
@@ -221,16 +221,15 @@ func (m *Middleware) load(w http.ResponseWriter, r *http.Request) (*Session, err
 	if s, ok := m.sessionOf(r); ok {
 		return s, nil
 	}
-	jar := readJar(r, m.prefix)
+	jar, now := readJar(r, m.prefix), time.Now()
 	s := newSignedIn()
-	v, t, rewrite := m.current(jar, &s.read)
+	v, t, rewrite := m.current(jar, &s.read, now)
 	if v == nil {
 		return nil, ErrNoSession
 	}
 	if err := m.shared.check(r.Context(), v); err != nil {
 		return nil, err
 	}
-	now := time.Now()
 	if need := m.refresher.due(v, now); need.tokens || need.claims {
 		newer, newerTokens, err := m.renew(r.Context(), jar, v, t, need)
 		reason, ends := endsSession(err)

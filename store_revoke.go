@@ -14,7 +14,7 @@ const (
 
 // confirm finds out whether a session that has been going on has ended meanwhile, here or elsewhere.
 func (m *Middleware) confirm(ctx context.Context, v *identity) error {
-	if !m.alive(v) {
+	if !m.alive(v, time.Now()) {
 		return ErrNoSession
 	}
 	return m.shared.check(ctx, v)

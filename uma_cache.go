@@ -30,11 +30,15 @@ func newGrantKey(parts ...string) grantKey {
 	return sha256.Sum256(b)
 }
 
-// grantCache is a bounded list of grants, the least recently used one going first. A nil cache does nothing. It is safe
-// for concurrent use.
+// grantCache is bounded, the least recently used grant going first. It is safe for concurrent use.
 type grantCache struct {
-	size   int
 	maxTTL time.Duration
+	shards []grantShard // by the first byte of the key: requests with different RPTs rarely meet
+}
+
+// grantShard is one of several lists, unless the cache is small.
+type grantShard struct {
+	size int
 
 	mu      sync.Mutex // guards the rest; never held while oxd is asked
 	entries map[grantKey]*list.Element
@@ -57,43 +61,56 @@ type grantFlight struct {
 }
 
 func newGrantCache(size int, maxTTL time.Duration) *grantCache {
-	return &grantCache{size: size, maxTTL: maxTTL, entries: map[grantKey]*list.Element{}, flights: map[grantKey]*grantFlight{}}
+	c := &grantCache{maxTTL: maxTTL, shards: make([]grantShard, min(max(size/64, 1), 16))}
+	for i := range c.shards {
+		c.shards[i] = grantShard{size: size / len(c.shards), entries: map[grantKey]*list.Element{}, flights: map[grantKey]*grantFlight{}}
+	}
+	return c
 }
 
-// hitLocked reports a live grant. Using it does not extend it.
-func (c *grantCache) hitLocked(key grantKey, now time.Time) bool {
+func (c *grantCache) shard(key grantKey) *grantShard { return &c.shards[int(key[0])%len(c.shards)] }
+
+// hitLocked gives a live grant or nil. Using it does not extend it.
+func (c *grantShard) hitLocked(key grantKey, now time.Time) *grant {
 	e, ok := c.entries[key]
 	if !ok {
-		return false
+		return nil
 	}
-	if !now.Before(e.Value.(*grant).expires) {
+	found := e.Value.(*grant)
+	if !now.Before(found.expires) {
 		c.dropLocked(e)
-		return false
+		return nil
 	}
 	c.recent.MoveToFront(e)
-	return true
+	return found
 }
 
-func (c *grantCache) dropLocked(e *list.Element) {
+func (c *grantShard) dropLocked(e *list.Element) {
 	c.recent.Remove(e)
 	delete(c.entries, e.Value.(*grant).key)
 }
 
-func (c *grantCache) addLocked(key grantKey, expires time.Time) {
-	if e, ok := c.entries[key]; ok {
+func (c *grantShard) addLocked(added grant) {
+	if e, ok := c.entries[added.key]; ok {
 		c.dropLocked(e)
 	}
-	c.entries[key] = c.recent.PushFront(&grant{key: key, expires: expires})
+	c.entries[added.key] = c.recent.PushFront(&added)
 	for len(c.entries) > c.size {
 		c.dropLocked(c.recent.Back())
 	}
 }
 
-// purge forgets all grants, and those under way.
+// purge forgets all grants, and those under way. A nil cache has none.
 func (c *grantCache) purge() {
 	if c == nil {
 		return
 	}
+	for i := range c.shards {
+		c.shards[i].purge()
+	}
+}
+
+func (c *grantShard) purge() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.entries)
@@ -107,14 +124,14 @@ func (g *Guard) Purge() { g.cache.purge() }
 
 // askCached answers from the cache, joins an equal question, or asks. Only a grant is shared: who waits for anything else
 // asks on their own, because a ticket is for one client.
-func (g *Guard) askCached(ctx context.Context, rt *route, rpt oxd.Secret) verdict {
-	c, site, started := g.cache, g.site.Load(), time.Now()
-	key := newGrantKey(g.audience, site.oxdID, site.asURI, rt.path, rt.method, rpt.Reveal())
+func (g *Guard) askCached(ctx context.Context, rt *route, rpt string) verdict {
+	site, started := g.site.Load(), time.Now()
+	key := newGrantKey(g.audience, site.oxdID, site.asURI, rt.path, rt.method, rpt)
+	c := g.cache.shard(key)
 	c.mu.Lock()
-	if c.hitLocked(key, started) {
-		fingerprint := c.recent.Front().Value.(*grant).fingerprint
+	if found := c.hitLocked(key, started); found != nil {
 		c.mu.Unlock()
-		return verdict{outcome: Granted, cached: true, fingerprint: fingerprint}
+		return verdict{outcome: Granted, cached: true, fingerprint: found.fingerprint}
 	}
 	if other := c.flights[key]; other != nil {
 		c.mu.Unlock()
@@ -131,7 +148,7 @@ func (g *Guard) askCached(ctx context.Context, rt *route, rpt oxd.Secret) verdic
 	mine, purges := &grantFlight{done: make(chan struct{}), v: verdict{outcome: Unavailable}}, c.purges
 	c.flights[key] = mine
 	c.mu.Unlock()
-	expires := grantExpiry(rpt.Reveal(), started, c.maxTTL)
+	expires := grantExpiry(rpt, started, g.cache.maxTTL)
 	defer func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -139,8 +156,7 @@ func (g *Guard) askCached(ctx context.Context, rt *route, rpt oxd.Secret) verdic
 			delete(c.flights, key)
 		}
 		if mine.v.outcome == Granted && c.purges == purges && started.Before(expires) {
-			c.addLocked(key, expires)
-			c.recent.Front().Value.(*grant).fingerprint = g.fingerprint(rpt)
+			c.addLocked(grant{key, expires, g.fingerprint(rpt)})
 		}
 		close(mine.done)
 	}()
@@ -153,13 +169,13 @@ func (g *Guard) askCached(ctx context.Context, rt *route, rpt oxd.Secret) verdic
 
 // introspectedExpiry ends a grant with the RPT and each of its permissions, where oxd can say when that is (introspect_rpt,
 // oxd 3.1.2 and later). If it could and does not, the grant is not kept.
-func (g *Guard) introspectedExpiry(ctx context.Context, rpt oxd.Secret, expires time.Time) time.Time {
+func (g *Guard) introspectedExpiry(ctx context.Context, rpt string, expires time.Time) time.Time {
 	if g.noIntrospection.Load() {
 		return expires
 	}
 	var about *oxd.RPTIntrospection
 	err := g.call(ctx, func(ctx context.Context) (err error) {
-		about, err = g.client.IntrospectRPT(ctx, rpt)
+		about, err = g.client.IntrospectRPT(ctx, oxd.NewSecret(rpt))
 		return err
 	})
 	switch {

@@ -41,24 +41,19 @@ func (g *Guard) screen(r *http.Request, rt *route) verdict {
 
 // find gives the first route declared for a resource and method.
 func (g *Guard) find(path, method string) *route {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, rt := range g.routes {
-		if rt.path == path && rt.method == method {
-			return rt
-		}
-	}
-	return nil
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.first[resourceMethod{path, method}]
 }
 
 // ask has oxd decide about a request that screen has let through, or the cache if there is one and oxd has granted the same lately.
-func (g *Guard) ask(ctx context.Context, rt *route, rpt oxd.Secret) verdict {
+func (g *Guard) ask(ctx context.Context, rt *route, rpt string) verdict {
 	switch {
-	case !rpt.IsZero() && !validRPT(rpt.Reveal()):
+	case rpt != "" && !validRPT(rpt):
 		return verdict{outcome: MalformedRequest, reason: "rpt"}
-	case rpt.IsZero() && !g.limiter.take(time.Now()):
+	case rpt == "" && !g.limiter.take(time.Now()):
 		return verdict{outcome: Limited, reason: "ticket limit"}
-	case rpt.IsZero() || g.cache == nil:
+	case rpt == "" || g.cache == nil:
 		return g.question(ctx, rt, rpt)
 	}
 	return g.askCached(ctx, rt, rpt)
@@ -66,11 +61,11 @@ func (g *Guard) ask(ctx context.Context, rt *route, rpt oxd.Secret) verdict {
 
 // question is one uma_rs_check_access. It does not end with the request that started it: an answer that is on its way
 // still tells something about oxd, and may be for other requests as well.
-func (g *Guard) question(ctx context.Context, rt *route, rpt oxd.Secret) verdict {
+func (g *Guard) question(ctx context.Context, rt *route, rpt string) verdict {
 	var access *oxd.Access
 	err := g.call(ctx, func(ctx context.Context) (err error) {
 		// Only what was declared is sent, never anything of the request but the RPT.
-		access, err = g.client.CheckAccess(ctx, oxd.CheckAccessParams{RPT: rpt, Path: rt.path, HTTPMethod: rt.method})
+		access, err = g.client.CheckAccess(ctx, oxd.CheckAccessParams{RPT: oxd.NewSecret(rpt), Path: rt.path, HTTPMethod: rt.method})
 		return err
 	})
 	v := judge(access, err, rpt)
@@ -100,7 +95,7 @@ func (g *Guard) call(ctx context.Context, command func(context.Context) error) e
 }
 
 // judge reads oxd's answer. There is one way to a grant.
-func judge(access *oxd.Access, err error, rpt oxd.Secret) verdict {
+func judge(access *oxd.Access, err error, rpt string) verdict {
 	var refused *oxd.Error
 	switch {
 	case errors.Is(err, oxd.ErrResourceNotProtected):
@@ -111,7 +106,7 @@ func judge(access *oxd.Access, err error, rpt oxd.Secret) verdict {
 		return verdict{outcome: Unavailable, reason: err.Error()}
 	case access == nil:
 		return verdict{outcome: Unavailable, reason: "no answer"}
-	case access.Granted && !rpt.IsZero() && access.Ticket.IsZero():
+	case access.Granted && rpt != "" && access.Ticket.IsZero():
 		return verdict{outcome: Granted}
 	case access.Granted:
 		return verdict{outcome: Unavailable, reason: "a grant without an RPT, or with a ticket"}

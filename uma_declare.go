@@ -68,10 +68,16 @@ func (g *Guard) Require(path, method string, scopes Scopes, opts ...ResourceOpti
 		opt.applyResource(rt)
 	}
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.routes = append(g.routes, rt)
-	g.mu.Unlock()
+	if at := (resourceMethod{path, method}); g.first[at] == nil {
+		g.first[at] = rt
+	}
 	return func(next http.Handler) http.Handler { return &guarded{g, rt, next} }
 }
+
+// resourceMethod is what oxd knows a route by.
+type resourceMethod struct{ path, method string }
 
 // guarded is the innermost wrapper of a handler.
 type guarded struct {

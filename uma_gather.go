@@ -146,7 +146,7 @@ func (g *Guard) finishGathering(w http.ResponseWriter, r *http.Request, v *gathe
 		m.fail(w, r, err) // going back to the page would begin another round
 		return
 	}
-	g.settings.logger.InfoContext(r.Context(), "oxdauth: claims gathering finished", "subject", s.Subject, "rpt", g.fingerprint(got.rpt))
+	g.settings.logger.InfoContext(r.Context(), "oxdauth: claims gathering finished", "subject", s.Subject, "rpt", g.fingerprint(got.rpt.Reveal()))
 	m.redirect(w, r, v.returnTo)
 }
 

@@ -41,8 +41,11 @@ type Guard struct {
 
 	noIntrospection atomic.Bool // oxd does not have introspect_rpt
 
-	mu     sync.Mutex // guards routes
+	ids idSource // of decisions
+
+	mu     sync.RWMutex // guards the rest
 	routes []*route
+	first  map[resourceMethod]*route // the first declaration of each
 
 	protecting sync.Mutex       // one Protect at a time
 	known      protectionRecord // without a file; guarded by protecting
@@ -78,6 +81,7 @@ func NewGuard(client *oxd.Client, realm string, opts ...GuardOption) (*Guard, er
 	g := &Guard{
 		client: client, audience: client.Audience(), realm: quoted(realm), settings: s,
 		limiter: newLimiter(s.ticketRate, s.ticketBurst), places: make(chan struct{}, s.concurrency),
+		first: map[resourceMethod]*route{},
 	}
 	if s.cacheEntries > 0 {
 		g.cache = newGrantCache(s.cacheEntries, s.cacheTTL)

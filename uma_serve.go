@@ -4,15 +4,12 @@ package oxdauth
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"example.com/oxdauth/oxd"
 )
 
 // umaWarning is prescribed by UMA 2.0 Grant section 3.2.2, word for word.
@@ -38,7 +35,7 @@ func (g *Guard) Check(r *http.Request, path, method string) Decision {
 }
 
 // check is the decision about a request with what its own Authorization header brings, and the RPT in there.
-func (g *Guard) check(r *http.Request, rt *route) (verdict, oxd.Secret) {
+func (g *Guard) check(r *http.Request, rt *route) (verdict, string) {
 	rpt, err := requestRPT(r.Header)
 	if v := g.screen(r, rt); v.outcome != Granted {
 		return v, rpt
@@ -50,9 +47,10 @@ func (g *Guard) check(r *http.Request, rt *route) (verdict, oxd.Secret) {
 }
 
 func (g *Guard) newDecision(r *http.Request, rt *route, v verdict, started time.Time) Decision {
+	now := time.Now()
 	return Decision{
-		ID: rand.Text()[:12], Resource: rt.path, Method: rt.method, RequestMethod: r.Method, Outcome: v.outcome, Reason: v.reason,
-		Cached: v.cached, ReportOnly: g.settings.reportOnly, CheckedAt: time.Now(), Latency: time.Since(started), ticket: v.ticket,
+		ID: g.ids.next(), Resource: rt.path, Method: rt.method, RequestMethod: r.Method, Outcome: v.outcome, Reason: v.reason,
+		Cached: v.cached, ReportOnly: g.settings.reportOnly, CheckedAt: now, Latency: now.Sub(started), ticket: v.ticket,
 	}
 }
 
@@ -77,7 +75,7 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, rt *route, next ht
 }
 
 // pass calls the handler. The ResponseWriter is not wrapped, and the body not read.
-func (g *Guard) pass(w http.ResponseWriter, r *http.Request, rt *route, rpt oxd.Secret, d Decision, next http.Handler) {
+func (g *Guard) pass(w http.ResponseWriter, r *http.Request, rt *route, rpt string, d Decision, next http.Handler) {
 	ctx := context.WithValue(r.Context(), decisionKey{}, d.public())
 	if rt.recheck > 0 && !g.settings.reportOnly {
 		var stop context.CancelFunc

@@ -22,7 +22,7 @@ type visit struct {
 	session *Session
 	uma     umaTokens
 	page    bool // refusals are shown to a person
-	rpt     oxd.Secret
+	rpt     string
 }
 
 // serveSession serves a request without Authorization header.
@@ -94,13 +94,13 @@ func (x *visit) decide() (v verdict, redirect string) {
 		return verdict{reason: reasonLogin}, ""
 	case err != nil:
 		x.session = nil
-		return g.ask(x.r.Context(), x.route, oxd.Secret{}), ""
+		return g.ask(x.r.Context(), x.route, ""), ""
 	case !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions}, x.r.Method) && !m.sameOrigin(x.r):
 		return verdict{outcome: CrossOrigin, reason: "origin"}, ""
 	}
 	x.uma = x.session.umaTokens()
 	kept, _ := x.uma.find(x.route.tag())
-	x.rpt = oxd.NewSecret(kept.token)
+	x.rpt = kept.token
 	v = g.ask(x.r.Context(), x.route, x.rpt)
 	if v.outcome != Denied || !x.page || g.settings.reportOnly || x.session.state == nil {
 		return v, ""
@@ -135,7 +135,7 @@ func (x *visit) obtain(denied verdict, kept sessionRPT) (v verdict, redirect str
 		}
 		return verdict{reason: "claims gathering"}, target
 	}
-	x.rpt = got.rpt
+	x.rpt = got.rpt.Reveal()
 	x.keep(got, kept.gathered)
 	if v = g.ask(ctx, x.route, x.rpt); v.outcome == Denied {
 		v = verdict{reason: "the RPT is not enough"} // its ticket is not for the browser
@@ -178,7 +178,7 @@ func (s *Session) keepUMA(w http.ResponseWriter, r *http.Request, u umaTokens) e
 	if newer, newerTokens := m.refresher.successor(v); newer != nil {
 		v, t = newer, newerTokens
 	}
-	if t == nil || !m.alive(v) {
+	if t == nil || !m.alive(v, time.Now()) {
 		return ErrNoSession
 	}
 	kept := *t

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"example.com/oxdauth/oxd"
 )
 
 // ErrAccessWithdrawn is the [context.Cause] of a request whose access ended while it was served; see [Recheck].
@@ -27,7 +25,7 @@ func Recheck(interval time.Duration) ResourceOption {
 }
 
 // watch ends the context when access ends. Calling stop ends the watching.
-func (g *Guard) watch(ctx context.Context, rt *route, rpt oxd.Secret) (context.Context, context.CancelFunc) {
+func (g *Guard) watch(ctx context.Context, rt *route, rpt string) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
 		tick := time.NewTicker(rt.recheck)

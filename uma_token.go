@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-
-	"example.com/oxdauth/oxd"
 )
 
 const (
@@ -26,26 +24,26 @@ var (
 // Without that header, or with another scheme, there is none. Query and body are never read. A token outside the alphabet
 // is an error: oxAuth 3.1.1 looks tokens up with a filter in which "*" matches those of other people. So is one that
 // starts with "gat_", which oxd 3.1.1 accepts for resources it was not issued for.
-func requestRPT(h http.Header) (rpt oxd.Secret, err error) {
+func requestRPT(h http.Header) (rpt string, err error) {
 	lines := h["Authorization"]
 	if len(lines) == 0 {
-		return oxd.Secret{}, nil
+		return "", nil
 	}
 	if len(lines) > 1 {
-		return oxd.Secret{}, errBadRPT
+		return "", errBadRPT
 	}
 	scheme, rest := lines[0], ""
-	if i := strings.IndexFunc(scheme, func(c rune) bool { return !isToken(string(c)) }); i >= 0 {
+	if i := strings.IndexFunc(scheme, notInToken); i >= 0 {
 		scheme, rest = scheme[:i], scheme[i:]
 	}
 	if !strings.EqualFold(scheme, "Bearer") {
-		return oxd.Secret{}, nil
+		return "", nil
 	}
 	token := strings.TrimLeft(rest, " ")
 	if len(token) == len(rest) || !validRPT(token) {
-		return oxd.Secret{}, errBadRPT
+		return "", errBadRPT
 	}
-	return oxd.NewSecret(token), nil
+	return token, nil
 }
 
 func validRPT(token string) bool {
@@ -60,14 +58,19 @@ func validTicket(s string) bool { return len(s) <= maxTicket && isToken68(s) }
 func isToken68(s string) bool {
 	s = strings.TrimRight(s, "=")
 	for i := range len(s) {
-		c := s[i]
-		alnum := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
-		if !alnum && strings.IndexByte("-._~+/", c) < 0 {
+		if !token68[s[i]] {
 			return false
 		}
 	}
 	return s != ""
 }
+
+var token68 = func() (in [256]bool) {
+	for _, c := range []byte("-._~+/0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
+		in[c] = true
+	}
+	return in
+}()
 
 // checkPath refuses paths that somebody else might read as another path: with dot segments, also those with a matrix
 // parameter, with control characters, backslashes or, unless the route expects them, encoded slashes. It decides nothing

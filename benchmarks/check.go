@@ -149,6 +149,8 @@ func (t instant) RoundTrip(_ context.Context, req *oxd.Request) (*oxd.Response, 
 		return answer(map[string]any{"access": "granted"})
 	case req.Command == "uma_rs_check_access":
 		return answer(map[string]any{"access": "denied", "ticket": "e986fd2b-de83-4947-a889-8f63c7c409c0"})
+	case req.Command == "introspect_rpt":
+		return answer(map[string]any{"active": true, "exp": time.Now().Add(time.Hour).Unix()})
 	case req.Command == "get_authorization_url":
 		return t.authorizationURL()
 	case req.Command == "get_tokens_by_code":
