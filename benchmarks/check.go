@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	defaultConns = 16 // of a TCPTransport
+	defaultConns = 64 // of a TCPTransport
 	rpt          = "5f9c1d0e-7a31-4c2b-9d84-e3b6a0c71f52_8D1E.24C6.93A7.B05F"
 	resource     = "/photos/{id}"
 )
@@ -113,7 +113,7 @@ func measureCheck(r *report, p plan) error {
 // measurePool has 64 callers share pools of different sizes.
 func measurePool(r *report, p plan, server *responder) error {
 	var subjects []subject
-	for _, conns := range []int{1, 4, defaultConns, 64} {
+	for _, conns := range []int{1, 4, 16, defaultConns} {
 		client, err := newClient(&oxd.TCPTransport{Addr: server.addr(), MaxConns: conns, MaxIdle: conns})
 		if err != nil {
 			return err

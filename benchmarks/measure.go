@@ -114,8 +114,11 @@ func (p plan) compare(subjects []subject) ([]series, error) {
 
 const maxCount = 1 << 20
 
-// calibrate finds how many operations fill a slice, and warms up.
+// calibrate finds how many operations fill a slice, and warms up. Workers get longer ones: they begin and end one by one.
 func (p plan) calibrate(s subject) (int, error) {
+	if s.parallel {
+		p.slice *= 3
+	}
 	for n := 1; ; n *= 2 {
 		start := time.Now()
 		if err := s.run(n); err != nil {

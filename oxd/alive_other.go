@@ -2,7 +2,9 @@
 
 package oxd
 
-import "net"
+import "time"
 
-// alive reports whether conn is open and has nothing to say.
-func alive(conn net.Conn) bool { return aliveByReading(conn) }
+type probe struct{}
+
+// alive reports whether the connection is open and has nothing to say.
+func (c *tcpConn) alive(deadline time.Time) bool { return aliveByReading(c.Conn, deadline) }

@@ -6,7 +6,6 @@ import "bufio"
 
 var (
 	ReadFrame         = func(r *bufio.Reader) ([]byte, bool, error) { return readFrame(r) }
-	AppendFrame       = appendFrame
 	Units             = units
 	Encode            = encode
 	DecodeEnvelope    = decodeEnvelope
@@ -14,3 +13,10 @@ var (
 	ReadREST          = readREST
 	RepeatableCommand = func(command string) bool { return traitsOf(command).repeatable }
 )
+
+// AppendFrame puts the length in front of any text.
+func AppendFrame(text []byte) []byte {
+	frame := append(make([]byte, prefixLen), text...)
+	putLength(frame, units(text))
+	return frame
+}

@@ -39,21 +39,42 @@ func runeUnits(r rune) int {
 	return 1
 }
 
-// appendFrame puts the length in front of a message that envelope has measured.
-func appendFrame(msg []byte) []byte {
-	n := units(msg)
-	frame := append(make([]byte, 0, len(msg)+prefixLen), byte('0'+n/1000), byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10))
-	return append(frame, msg...)
+// newFrame returns a command with its length in front, and refuses what no frame
+// can hold.
+func newFrame(req *Request) ([]byte, error) {
+	params := []byte(req.Params)
+	if !req.Token.IsZero() {
+		var err error
+		if params, err = withField(params, "protection_access_token", req.Token.Reveal()); err != nil {
+			return nil, err
+		}
+	}
+	frame := append(make([]byte, prefixLen, len(params)+64), `{"command":`...)
+	frame = appendText(frame, req.Command)
+	frame = append(append(frame, `,"params":`...), params...)
+	frame = append(frame, '}')
+	n := units(frame[prefixLen:])
+	if n > maxUnits {
+		return nil, fmt.Errorf("%w: %s", ErrTooLarge, req.Command)
+	}
+	putLength(frame, n)
+	return frame, nil
+}
+
+func putLength(frame []byte, n int) {
+	frame[0], frame[1], frame[2], frame[3] = byte('0'+n/1000), byte('0'+n/100%10), byte('0'+n/10%10), byte('0'+n%10)
 }
 
 // readFrame reads one message of 1 to 9,999 units. started tells whether
 // anything came at all. An error that is io.EOF or io.ErrUnexpectedEOF is a
 // connection that ended; nothing is returned with an error.
 func readFrame(r *bufio.Reader) (msg []byte, started bool, err error) {
-	var prefix [prefixLen]byte
-	n, err := io.ReadFull(r, prefix[:])
+	prefix, err := r.Peek(prefixLen)
 	if err != nil {
-		return nil, n > 0, err
+		if errors.Is(err, io.EOF) && len(prefix) > 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, len(prefix) > 0, err
 	}
 	left := 0
 	for _, digit := range prefix {
@@ -65,6 +86,7 @@ func readFrame(r *bufio.Reader) (msg []byte, started bool, err error) {
 	if left == 0 {
 		return nil, true, fmt.Errorf("%w: length 0", errMalformed)
 	}
+	_, _ = r.Discard(prefixLen) // it is there
 	msg, err = readUnits(r, left)
 	return msg, true, err
 }

@@ -89,7 +89,7 @@ func (t *HTTPSTransport) RoundTrip(ctx context.Context, req *Request) (*Response
 	if needsHeader[path] && req.Token.IsZero() {
 		return nil, fmt.Errorf("oxd: %s: needs a protection token over HTTPS; set Site.Protected", req.Command)
 	}
-	if _, err := envelope(req); err != nil { // what the extension is going to send
+	if _, err := newFrame(req); err != nil { // what the extension is going to send
 		return nil, err
 	}
 	return t.web.roundTrip(ctx, t.settings(), webRequest{

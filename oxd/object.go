@@ -23,8 +23,10 @@ func (o object) exact(name string) string {
 }
 
 // text returns a scalar as text, "" for null, arrays and objects.
-func (o object) text(name string) string {
-	raw := bytes.TrimSpace(o[name])
+func (o object) text(name string) string { return scalar(o[name]) }
+
+func scalar(raw []byte) string {
+	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || raw[0] == '[' || raw[0] == '{' || isNull(raw) {
 		return ""
 	}

@@ -18,6 +18,8 @@ type tcpConn struct {
 	net.Conn
 	r    *bufio.Reader
 	idle time.Time // since when
+
+	probe probe
 }
 
 // pool bounds connections. Capacity is taken before the mutex, and the mutex is
@@ -37,22 +39,34 @@ func newPool(maxConns, maxIdle int, idleTimeout time.Duration) *pool {
 }
 
 // acquire waits for the right to have a connection.
-func (p *pool) acquire(ctx context.Context) error {
+func (p *pool) acquire(ctx context.Context, deadline time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case p.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
 	select {
 	case p.slots <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-timer.C:
+		return context.DeadlineExceeded
 	}
 }
 
 func (p *pool) release() { <-p.slots }
 
-// get returns an idle connection that is alive, or nil.
-func (p *pool) get() *tcpConn {
+// get returns an idle connection that is alive, its deadline set, or nil.
+func (p *pool) get(now, deadline time.Time) *tcpConn {
 	for {
-		conn := p.pop()
-		if conn == nil || alive(conn.Conn) {
+		conn := p.pop(now)
+		if conn == nil || conn.SetDeadline(deadline) == nil && conn.alive(deadline) {
 			return conn
 		}
 		_ = conn.Close()
@@ -61,9 +75,9 @@ func (p *pool) get() *tcpConn {
 
 // pop prefers the connection used last: the others grow old and are closed, so
 // the pool shrinks when there is less to do.
-func (p *pool) pop() *tcpConn {
+func (p *pool) pop(now time.Time) *tcpConn {
 	p.mu.Lock()
-	old := p.expireLocked()
+	old := p.expireLocked(now)
 	var conn *tcpConn
 	if n := len(p.idle); n > 0 {
 		conn, p.idle = p.idle[n-1], p.idle[:n-1]
@@ -77,7 +91,7 @@ func (p *pool) pop() *tcpConn {
 func (p *pool) put(conn *tcpConn) {
 	conn.idle = time.Now()
 	p.mu.Lock()
-	old := p.expireLocked()
+	old := p.expireLocked(conn.idle)
 	if p.closed || len(p.idle) >= p.maxIdle {
 		old = append(old, conn)
 	} else {
@@ -89,9 +103,9 @@ func (p *pool) put(conn *tcpConn) {
 
 // expireLocked takes out what has been idle for too long. Nothing runs in the
 // background for that; an unused transport keeps at most MaxIdle connections.
-func (p *pool) expireLocked() []*tcpConn {
+func (p *pool) expireLocked(now time.Time) []*tcpConn {
 	n := 0
-	for n < len(p.idle) && time.Since(p.idle[n].idle) > p.idleTimeout {
+	for n < len(p.idle) && now.Sub(p.idle[n].idle) > p.idleTimeout {
 		n++
 	}
 	var old []*tcpConn
@@ -118,11 +132,11 @@ func closeAll(conns []*tcpConn) {
 
 // aliveByReading is for connections that are no sockets: a read that is given a
 // moment ends by the deadline if nothing happened.
-func aliveByReading(conn net.Conn) bool {
+func aliveByReading(conn net.Conn, deadline time.Time) bool {
 	if conn.SetReadDeadline(time.Now().Add(time.Millisecond)) != nil {
 		return false
 	}
 	var b [1]byte
 	n, err := conn.Read(b[:])
-	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && conn.SetReadDeadline(time.Time{}) == nil
+	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && conn.SetReadDeadline(deadline) == nil
 }

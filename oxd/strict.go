@@ -7,35 +7,64 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
-// UnmarshalJSON reads a JSON object or null, and refuses one with a name twice. It checks data itself, so that a caller
-// who has no more than an object to read can do without json.Unmarshal, which would check it once more.
-func (o *object) UnmarshalJSON(data []byte) error {
+// UnmarshalJSON reads a JSON object or null, and refuses one with a name twice.
+func (o *object) UnmarshalJSON(data []byte) error { return o.parse(bytes.Clone(data)) }
+
+// parse is UnmarshalJSON for data that stays as it is: the fields are parts of it.
+func (o *object) parse(data []byte) error {
 	*o = nil
-	data = bytes.Trim(data, " \t\r\n")
-	if isNull(data) {
+	if isNull(bytes.Trim(data, " \t\r\n")) {
 		return nil
 	}
+	fields := make(object, 4)
+	err := eachField(data, func(name, value []byte) error {
+		if _, twice := fields[string(name)]; twice {
+			return fmt.Errorf("%w: a name is there twice", errMalformed)
+		}
+		fields[string(name)] = value
+		return nil
+	})
+	if err == nil {
+		*o = fields
+	}
+	return err
+}
+
+// fewFields walks over an object of at most 16 fields, without the cost of a map.
+func fewFields(data []byte, visit func(name, value []byte)) error {
+	seen := make([][]byte, 0, 16)
+	return eachField(data, func(name, value []byte) error {
+		if len(seen) == cap(seen) || slices.ContainsFunc(seen, func(other []byte) bool { return bytes.Equal(name, other) }) {
+			return fmt.Errorf("%w: a name is there twice, or there are too many", errMalformed)
+		}
+		seen = append(seen, name)
+		visit(name, value)
+		return nil
+	})
+}
+
+// eachField walks over a JSON object. What it gives are parts of data.
+func eachField(data []byte, visit func(name, value []byte) error) error {
+	data = bytes.Trim(data, " \t\r\n")
 	if !json.Valid(data) || data[0] != '{' {
 		return fmt.Errorf("%w: not an object", errMalformed)
 	}
-	fields := make(object, 4)
 	rest := data[1:] // of valid JSON, which is why what follows may be so brief
 	for {
 		rest = bytes.TrimLeft(rest, ", \t\r\n")
 		if rest[0] == '}' {
-			*o = fields
 			return nil
 		}
 		n := valueLen(rest)
-		name, colon := unquote(rest[:n]), bytes.IndexByte(rest[n:], ':')
+		name, colon := unquoted(rest[:n]), bytes.IndexByte(rest[n:], ':')
 		rest = bytes.TrimLeft(rest[n+colon+1:], " \t\r\n")
-		if _, twice := fields[name]; twice {
-			return fmt.Errorf("%w: a name is there twice", errMalformed)
-		}
 		n = valueLen(rest)
-		fields[name] = bytes.Clone(bytes.TrimRight(rest[:n], " \t\r\n"))
+		if err := visit(name, bytes.TrimRight(rest[:n:n], " \t\r\n")); err != nil {
+			return err
+		}
 		rest = rest[n:]
 	}
 }
@@ -70,15 +99,17 @@ func valueLen(text []byte) int {
 }
 
 // unquote reads a JSON string, "" for anything else.
-func unquote(raw []byte) string {
+func unquote(raw []byte) string { return string(unquoted(raw)) }
+
+func unquoted(raw []byte) []byte {
 	if n := len(raw) - 2; n >= 0 && raw[0] == '"' && raw[n+1] == '"' {
-		if inner := raw[1 : n+1]; !bytes.ContainsFunc(inner, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '~' }) {
-			return string(inner)
+		if inner := raw[1 : n+1]; !slices.ContainsFunc(inner, func(c byte) bool { return c < ' ' || c == '"' || c == '\\' || c > '~' }) {
+			return inner
 		}
 	}
 	var s string
 	if json.Unmarshal(raw, &s) != nil {
-		return ""
+		return nil
 	}
-	return s
+	return []byte(s)
 }

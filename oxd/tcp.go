@@ -29,9 +29,9 @@ type TCPTransport struct {
 	// DialContext makes connections. Default: a net.Dialer.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	// MaxConns bounds connections, and commands at the same time; more of them
-	// wait. Default 16.
+	// wait. A command takes as long as the provider behind it. Default 64.
 	MaxConns int
-	// MaxIdle bounds the connections kept without use. Default 8.
+	// MaxIdle bounds the connections kept without use. Default: MaxConns.
 	MaxIdle int
 	// IdleTimeout is how long they are kept. Default 60 s.
 	IdleTimeout time.Duration
@@ -54,7 +54,8 @@ func (t *TCPTransport) check() error {
 }
 
 func (t *TCPTransport) init() {
-	t.pool = newPool(cmp.Or(t.MaxConns, 16), cmp.Or(t.MaxIdle, 8), cmp.Or(t.IdleTimeout, time.Minute))
+	conns := cmp.Or(t.MaxConns, 64)
+	t.pool = newPool(conns, cmp.Or(t.MaxIdle, conns), cmp.Or(t.IdleTimeout, time.Minute))
 }
 
 // RoundTrip sends one command and reads its answer.
@@ -62,7 +63,7 @@ func (t *TCPTransport) RoundTrip(ctx context.Context, req *Request) (*Response, 
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	msg, err := envelope(req)
+	frame, err := newFrame(req)
 	if err != nil {
 		return nil, err
 	}
@@ -71,30 +72,39 @@ func (t *TCPTransport) RoundTrip(ctx context.Context, req *Request) (*Response, 
 	}
 	defer t.gate.leave()
 	t.once.Do(t.init)
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(t.Timeout, defaultTimeout))
-	defer cancel()
-	if err := t.pool.acquire(ctx); err != nil {
+	// A deadline of the connection costs less than a context with one.
+	now := time.Now()
+	deadline := now.Add(cmp.Or(t.Timeout, defaultTimeout))
+	if sooner, ok := ctx.Deadline(); ok && sooner.Before(deadline) {
+		deadline = sooner
+	}
+	if err := t.pool.acquire(ctx, deadline); err != nil {
 		return nil, &TransportError{Command: req.Command, Err: err}
 	}
 	defer t.pool.release()
-	return t.exchange(ctx, req, appendFrame(msg))
-}
-
-// exchange uses an idle connection if there is one. The server may have closed
-// it in the very moment of writing; then, and only then, a repeatable command
-// gets a second chance.
-func (t *TCPTransport) exchange(ctx context.Context, req *Request, frame []byte) (*Response, error) {
-	if conn := t.pool.get(); conn != nil {
+	if conn := t.pool.get(now, deadline); conn != nil {
 		resp, err := t.talk(ctx, req.Command, conn, frame)
+		// The server may have closed it in the very moment of writing; then, and only then, a repeatable command gets a
+		// second chance.
 		if err == nil || !req.Repeatable || !errors.Is(err, errDied) || ctx.Err() != nil {
 			return resp, err
 		}
 	}
-	conn, err := t.dial(ctx)
-	if err != nil {
-		return nil, &TransportError{Command: req.Command, Err: contextual(ctx, err)}
+	return t.fresh(ctx, deadline, req.Command, frame)
+}
+
+// fresh makes a connection for the frame.
+func (t *TCPTransport) fresh(ctx context.Context, deadline time.Time, command string, frame []byte) (*Response, error) {
+	dialing, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	conn, err := t.dial(dialing)
+	if err == nil {
+		err = conn.SetDeadline(deadline)
 	}
-	return t.talk(ctx, req.Command, &tcpConn{Conn: conn, r: bufio.NewReader(conn)}, frame)
+	if err != nil {
+		return nil, &TransportError{Command: command, Err: contextual(dialing, err)}
+	}
+	return t.talk(ctx, command, &tcpConn{Conn: conn, r: bufio.NewReader(conn)}, frame)
 }
 
 // errDied marks a connection that ended before one byte of an answer.
@@ -106,12 +116,17 @@ type died struct{ error }
 func (d died) Unwrap() error        { return d.error }
 func (d died) Is(target error) bool { return target == errDied }
 
-// talk writes a frame and reads one, and keeps the connection if both went well.
+// talk writes a frame and reads one within the deadline of the connection, which is kept if both went well.
 func (t *TCPTransport) talk(ctx context.Context, command string, conn *tcpConn, frame []byte) (*Response, error) {
-	// A connection has no deadline until the context ends, and is not kept then.
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	undisturbed := true
+	var stop func() bool
+	if ctx.Done() != nil { // a connection whose context has ended is not kept
+		stop = context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	}
 	resp, sent, err := converse(conn, frame)
-	undisturbed := stop()
+	if stop != nil {
+		undisturbed = stop()
+	}
 	if err != nil {
 		_ = conn.Close()
 		return nil, &TransportError{Command: command, Sent: sent, Err: contextual(ctx, err)}
@@ -153,10 +168,10 @@ func markDied(err error) error {
 func contextual(ctx context.Context, err error) error {
 	cause := ctx.Err()
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return cmp.Or(cause, context.DeadlineExceeded)
 	case cause == nil || errors.Is(err, cause):
 		return err
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return cause
 	}
 	return fmt.Errorf("%w: %w", cause, err)
 }

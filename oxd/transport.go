@@ -63,26 +63,6 @@ const (
 	defaultTimeout = 10 * time.Second
 )
 
-// envelope returns the message of the socket for req, refusing what no frame can
-// hold.
-func envelope(req *Request) ([]byte, error) {
-	params := []byte(req.Params)
-	if !req.Token.IsZero() {
-		var err error
-		if params, err = withField(params, "protection_access_token", req.Token.Reveal()); err != nil {
-			return nil, err
-		}
-	}
-	msg := make([]byte, 0, len(params)+64)
-	msg = appendText(append(msg, `{"command":`...), req.Command)
-	msg = append(append(msg, `,"params":`...), params...)
-	msg = append(msg, '}')
-	if units(msg) > maxUnits {
-		return nil, fmt.Errorf("%w: %s", ErrTooLarge, req.Command)
-	}
-	return msg, nil
-}
-
 // encode returns v as JSON in pure ASCII, where bytes, characters and UTF-16
 // code units are the same number.
 func encode(v any) ([]byte, error) {
@@ -145,11 +125,18 @@ func needsEscape(r rune) bool { return r < ' ' || r == '"' || r == '\\' || r > '
 
 // decodeEnvelope reads {"status":...,"data":...}.
 func decodeEnvelope(msg []byte) (*Response, error) {
-	var o object
-	if o.UnmarshalJSON(msg) != nil || o == nil {
+	resp := &Response{}
+	err := fewFields(msg, func(name, value []byte) {
+		switch string(name) {
+		case "status":
+			resp.Status = unquote(value)
+		case "data":
+			resp.Data = value
+		}
+	})
+	if err != nil {
 		return nil, errors.New("the answer is not a JSON object")
 	}
-	resp := &Response{Status: o.exact("status"), Data: o["data"]}
 	if resp.Status != statusOK && resp.Status != statusError {
 		return nil, errors.New("the answer has no status")
 	}
