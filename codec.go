@@ -171,9 +171,10 @@ func appendToken(b []byte, token string) []byte {
 	if strings.Count(token, ".") == 2 && strings.IndexByte(token, '\n') < 0 && strings.IndexByte(token, '\r') < 0 { // the decoder overlooks line ends, even a strict one
 		b = append(b, 1)
 		var err error
-		for part := range bytes.SplitSeq([]byte(token), []byte{'.'}) {
+		var room [1024]byte // for most parts
+		for part := range strings.SplitSeq(token, ".") {
 			b = binary.AppendUvarint(b, uint64(base64.RawURLEncoding.DecodedLen(len(part))))
-			if b, err = strictBase64.AppendDecode(b, part); err != nil {
+			if b, err = strictBase64.AppendDecode(b, append(room[:0], part...)); err != nil {
 				return appendString(append(b[:text], 0), token)
 			}
 		}

@@ -80,8 +80,17 @@ func (serializer) Serialize(src any) ([]byte, error) {
 func (serializer) Deserialize(b []byte, dst any) error { return dst.(payload).unmarshal(b) }
 
 // seal returns the values of the cookies that hold v: for the one named s.name, then s.name_1, and so on.
-// The first value is "<key id>.<number of chunks>.<sealed>"; the number is authenticated with the content.
 func (s *sealer) seal(v payload) ([]string, error) {
+	head, values, err := s.sealParts(v)
+	if err == nil {
+		values[0] = head + values[0]
+	}
+	return values, err
+}
+
+// sealParts is seal with what comes before the first value apart, which saves a copy. The first value is
+// "<key id>.<number of chunks>.<sealed>"; the number is authenticated with the content.
+func (s *sealer) sealParts(v payload) (head string, values []string, err error) {
 	plain := v.marshal()
 	n := s.chunks(len(plain))
 	if inflatable(v) && n > 1 {
@@ -90,21 +99,25 @@ func (s *sealer) seal(v payload) ([]string, error) {
 		}
 	}
 	if n > maxChunks {
-		return nil, ErrSessionTooLarge
+		return "", nil, ErrSessionTooLarge
 	}
 	key := s.keys[0]
-	sealed, err := key.codec.Encode(s.macNames[n], plain)
+	rest, err := key.codec.Encode(s.macNames[n], plain)
 	if err != nil {
-		return nil, fmt.Errorf("oxdauth: sealing a cookie: %w", err)
+		return "", nil, fmt.Errorf("oxdauth: sealing a cookie: %w", err)
 	}
-	rest := key.id + "." + strconv.Itoa(n) + "." + sealed
-	values := make([]string, 0, n)
+	head = key.id + "." + strconv.Itoa(n) + "."
+	values = make([]string, 0, n)
 	for i := range n {
-		size := min(len(rest), maxCookie-len(s.chunkName(i)))
+		size := maxCookie - len(s.chunkName(i))
+		if i == 0 {
+			size -= len(head)
+		}
+		size = min(len(rest), size)
 		values = append(values, rest[:size])
 		rest = rest[size:]
 	}
-	return values, nil
+	return head, values, nil
 }
 
 // inflatable tells the payloads that can be large and know how to be read back after compression.
@@ -185,12 +198,13 @@ func canonical(s string) bool {
 
 // write sets the cookies that hold v and removes the chunks in the request that it no longer needs.
 func (s *sealer) write(w http.ResponseWriter, jar jar, v payload) error {
-	values, err := s.seal(v)
+	head, values, err := s.sealParts(v)
 	if err != nil {
 		return err
 	}
 	for i, value := range values {
-		s.set(w, s.chunkName(i), value, 0)
+		s.setParts(w, s.chunkName(i), head, value, 0)
+		head = ""
 	}
 	s.clear(w, jar, len(values))
 	return nil
@@ -209,6 +223,11 @@ func (s *sealer) clear(w http.ResponseWriter, jar jar, keep int) {
 // it end with the browser's session. Names are tokens, and values consist of base64 and dots, so nothing needs the escaping
 // that http.SetCookie would look for.
 func (s *sealer) set(w http.ResponseWriter, name, value string, maxAge int) {
+	s.setParts(w, name, "", value, maxAge)
+}
+
+// setParts is set with a value in two parts.
+func (s *sealer) setParts(w http.ResponseWriter, name, head, value string, maxAge int) {
 	h := w.Header()
 	lines := slices.DeleteFunc(h["Set-Cookie"], func(line string) bool {
 		return len(line) > len(name) && line[len(name)] == '=' && line[:len(name)] == name
@@ -224,7 +243,7 @@ func (s *sealer) set(w http.ResponseWriter, name, value string, maxAge int) {
 	if s.secure {
 		attributes = "; HttpOnly; Secure; SameSite=Lax"
 	}
-	h["Set-Cookie"] = append(lines, name+"="+value+"; Path=/"+age+attributes)
+	h["Set-Cookie"] = append(lines, name+"="+head+value+"; Path=/"+age+attributes)
 	neverStore(w)
 }
 
@@ -232,8 +251,9 @@ func (s *sealer) set(w http.ResponseWriter, name, value string, maxAge int) {
 // handler that later sets its own Cache-Control or Vary replaces the canonical key only, both fields are sent, and of
 // the two no-store prevails (RFC 9111 section 5.2.2.5) without this package wrapping the ResponseWriter.
 func neverStore(w http.ResponseWriter) {
-	w.Header()["cache-control"] = []string{"no-store"}
-	w.Header()["vary"] = []string{"Cookie"}
+	if h := w.Header(); h["cache-control"] == nil {
+		h["cache-control"], h["vary"] = []string{"no-store"}, []string{"Cookie"}
+	}
 }
 
 // jar holds the cookies of one request whose names start with ours.
