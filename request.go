@@ -11,14 +11,13 @@ import (
 // prefetch, a script's call, a stream, an upgrade or an API client gets 401 instead, and no login cookie.
 func isNavigation(r *http.Request) bool {
 	h := r.Header
-	switch {
-	case r.Method != http.MethodGet, field(h, "Upgrade") != "", field(h, "X-Requested-With") != "", isPrefetch(h):
+	if r.Method != http.MethodGet || isPrefetch(h) {
 		return false
 	}
 	if mode := field(h, "Sec-Fetch-Mode"); mode != "" { // every current browser sends it (Fetch Metadata Request Headers)
 		return mode == "navigate" && field(h, "Sec-Fetch-Dest") == "document"
 	}
-	return acceptsHTML(h)
+	return field(h, "Upgrade") == "" && field(h, "X-Requested-With") == "" && acceptsHTML(h)
 }
 
 // field is Get for a name that is canonical already: this runs on every request.

@@ -23,7 +23,7 @@ type grantKey [sha256.Size]byte
 
 // newGrantKey prefixes each part with its length, so that no two lists of parts are alike.
 func newGrantKey(parts ...string) grantKey {
-	b := append(make([]byte, 0, 1024), "oxdauth grant 1"...) // on the stack, unless an RPT is long
+	b := append(make([]byte, 0, 512), "oxdauth grant 1"...) // on the stack, unless an RPT is long
 	for _, part := range parts {
 		b = append(binary.AppendUvarint(b, uint64(len(part))), part...)
 	}
@@ -124,9 +124,8 @@ func (g *Guard) Purge() { g.cache.purge() }
 
 // askCached answers from the cache, joins an equal question, or asks. Only a grant is shared: who waits for anything else
 // asks on their own, because a ticket is for one client.
-func (g *Guard) askCached(ctx context.Context, rt *route, rpt string) verdict {
-	site, started := g.site.Load(), time.Now()
-	key := newGrantKey(g.audience, site.oxdID, site.asURI, rt.path, rt.method, rpt)
+func (g *Guard) askCached(ctx context.Context, rt *route, rpt string, started time.Time) verdict {
+	key := newGrantKey(string(rt.protected.Load()[:]), rpt)
 	c := g.cache.shard(key)
 	c.mu.Lock()
 	if found := c.hitLocked(key, started); found != nil {

@@ -29,7 +29,7 @@ func (g *Guard) screen(r *http.Request, rt *route) verdict {
 		method = http.MethodGet
 	}
 	switch {
-	case g.site.Load() == nil || !rt.protected.Load():
+	case g.site.Load() == nil || rt.protected.Load() == nil:
 		return verdict{outcome: NotReady, reason: "Protect has not succeeded"}
 	case method != rt.method: // methods are case-sensitive (RFC 9110 section 9.1), but not for oxd
 		return verdict{outcome: MethodNotAllowed, reason: "method"}
@@ -47,16 +47,16 @@ func (g *Guard) find(path, method string) *route {
 }
 
 // ask has oxd decide about a request that screen has let through, or the cache if there is one and oxd has granted the same lately.
-func (g *Guard) ask(ctx context.Context, rt *route, rpt string) verdict {
+func (g *Guard) ask(ctx context.Context, rt *route, rpt string, now time.Time) verdict {
 	switch {
 	case rpt != "" && !validRPT(rpt):
 		return verdict{outcome: MalformedRequest, reason: "rpt"}
-	case rpt == "" && !g.limiter.take(time.Now()):
+	case rpt == "" && !g.limiter.take(now):
 		return verdict{outcome: Limited, reason: "ticket limit"}
 	case rpt == "" || g.cache == nil:
 		return g.question(ctx, rt, rpt)
 	}
-	return g.askCached(ctx, rt, rpt)
+	return g.askCached(ctx, rt, rpt, now)
 }
 
 // question is one uma_rs_check_access. It does not end with the request that started it: an answer that is on its way

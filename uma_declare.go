@@ -31,8 +31,8 @@ type route struct {
 	encodedSlashes       bool
 	recheck              time.Duration
 
-	protected atomic.Bool // Protect has seen to it
-	missing   atomic.Bool // oxd has said since that it is not protected
+	protected atomic.Pointer[grantKey] // set by Protect: the site, the resource and the method
+	missing   atomic.Bool              // oxd has said since that it is not protected
 }
 
 // Handle registers h at mux and declares the resource in one call. pattern is one of [http.ServeMux] with a method, such

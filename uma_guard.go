@@ -103,7 +103,7 @@ func (g *Guard) Ready() error {
 	var errs []error
 	for _, rt := range g.routes {
 		switch {
-		case !rt.protected.Load():
+		case rt.protected.Load() == nil:
 			errs = append(errs, fmt.Errorf("oxdauth: resource %q: Protect has not succeeded", rt.key()))
 		case rt.missing.Load():
 			errs = append(errs, fmt.Errorf("oxdauth: resource %q: oxd does not protect it any more", rt.key()))

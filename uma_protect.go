@@ -76,7 +76,8 @@ func (g *Guard) Protect(ctx context.Context) error {
 	}
 	for _, rt := range routes {
 		rt.missing.Store(false)
-		rt.protected.Store(true)
+		key := newGrantKey(g.audience, site.oxdID, site.asURI, rt.path, rt.method)
+		rt.protected.Store(&key)
 	}
 	g.site.Store(site)
 	g.cache.purge()

@@ -24,7 +24,7 @@ func (g *Guard) Check(r *http.Request, path, method string) Decision {
 		rt = &route{path: path, method: method} // never protected, hence never ready
 	}
 	started := time.Now()
-	v, rpt := g.check(r, rt)
+	v, rpt := g.check(r, rt, started)
 	d := g.newDecision(r, rt, v, started)
 	d.RPT = g.fingerprintOf(v, rpt)
 	if v.outcome != Granted {
@@ -35,7 +35,7 @@ func (g *Guard) Check(r *http.Request, path, method string) Decision {
 }
 
 // check is the decision about a request with what its own Authorization header brings, and the RPT in there.
-func (g *Guard) check(r *http.Request, rt *route) (verdict, string) {
+func (g *Guard) check(r *http.Request, rt *route, now time.Time) (verdict, string) {
 	rpt, err := requestRPT(r.Header)
 	if v := g.screen(r, rt); v.outcome != Granted {
 		return v, rpt
@@ -43,7 +43,7 @@ func (g *Guard) check(r *http.Request, rt *route) (verdict, string) {
 	if err != nil {
 		return verdict{outcome: MalformedRequest, reason: "authorization header"}, rpt
 	}
-	return g.ask(r.Context(), rt, rpt), rpt
+	return g.ask(r.Context(), rt, rpt, now), rpt
 }
 
 func (g *Guard) newDecision(r *http.Request, rt *route, v verdict, started time.Time) Decision {
@@ -61,7 +61,7 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, rt *route, next ht
 		g.serveSession(w, r, rt, next, started)
 		return
 	}
-	v, rpt := g.check(r, rt)
+	v, rpt := g.check(r, rt, started)
 	d := g.newDecision(r, rt, v, started)
 	d.RPT = g.fingerprintOf(v, rpt)
 	if v.outcome != Granted && !g.settings.reportOnly {

@@ -85,7 +85,8 @@ func checkPath(u *url.URL, encodedSlash bool) error {
 			return errBadPath
 		}
 	}
-	if !encodedSlash && strings.Contains(strings.ToLower(u.EscapedPath()), "%2f") {
+	// Without a RawPath the path is as the standard encoding gives it, which leaves slashes as they are.
+	if !encodedSlash && u.RawPath != "" && strings.Contains(strings.ToLower(u.EscapedPath()), "%2f") {
 		return errBadPath
 	}
 	return nil
