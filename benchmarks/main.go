@@ -37,11 +37,12 @@ type plan struct {
 	sessions  int
 	building  time.Duration
 	maxRoutes int
+	maxRules  int
 }
 
 var (
-	full   = plan{rounds: 31, slice: 10 * time.Millisecond, sessions: 1_000_000, building: 20 * time.Second, maxRoutes: 10_000}
-	glance = plan{rounds: 3, slice: 2 * time.Millisecond, sessions: 1_000, building: time.Second, maxRoutes: 100}
+	full   = plan{rounds: 31, slice: 10 * time.Millisecond, sessions: 1_000_000, building: 80 * time.Second, maxRoutes: 10_000, maxRules: 1000}
+	glance = plan{rounds: 3, slice: 2 * time.Millisecond, sessions: 1_000, building: time.Second, maxRoutes: 100, maxRules: 10}
 )
 
 // run measures everything and prints it.
@@ -70,6 +71,7 @@ var suites = []struct {
 	{"request", measureRequest},
 	{"check", measureCheck},
 	{"grant", measureGrant},
+	{"rules", measureRules},
 	{"sessions", measureSessions},
 	{"processors", measureProcessors},
 }

@@ -1,7 +1,7 @@
 package main
 
-// What must not change with size: the cost of a read with the number of sessions. And what must: reads per second with
-// the number of processors.
+// What must not change with size: the cost of a read with the number of sessions, of a request with the number of rules.
+// And what must: reads per second with the number of processors.
 
 import (
 	"crypto/rand"
@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"example.com/oxdauth"
@@ -50,6 +51,24 @@ func newCrowd() (*crowd, error) {
 }
 
 var errLogin = errors.New("a login did not lead to a session")
+
+// join signs in as many people as there are places, on all processors.
+func (c *crowd) join(requests []*http.Request) error {
+	workers := runtime.GOMAXPROCS(0)
+	errs := make([]error, workers)
+	var wg sync.WaitGroup
+	for worker := range workers {
+		wg.Go(func() {
+			for i := worker; i < len(requests) && errs[worker] == nil; i += workers {
+				var header string
+				header, errs[worker] = c.member()
+				requests[i] = newRequest(header)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
 
 // member gives the Cookie header of one more person.
 func (c *crowd) member() (string, error) {
@@ -97,12 +116,8 @@ func measureSessions(r *report, p plan) error {
 	before, deadline, total := heap(), time.Now().Add(p.building), 0
 	for next := batch; total < p.sessions && (total == 0 || time.Now().Before(deadline)); {
 		requests := make([]*http.Request, batch)
-		for i := range requests {
-			header, err := c.member()
-			if err != nil {
-				return err
-			}
-			requests[i] = newRequest(header)
+		if err := c.join(requests); err != nil {
+			return err
 		}
 		runtime.GC()
 		start := time.Now()
@@ -144,6 +159,45 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// measureRules sends a request with a session through few rules and through many.
+func measureRules(r *report, p plan) error {
+	a, err := theApp()
+	if err != nil {
+		return err
+	}
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	var subjects []subject
+	for n := 1; n <= p.maxRules; n *= 10 {
+		needs := map[string]func(http.Handler) http.Handler{"/reports/": a.auth.Handler}
+		for i := range n - 1 {
+			needs[fmt.Sprintf("/area%d/", i)] = a.auth.Handler
+		}
+		rules, err := oxdauth.NewRules(a.auth, needs)
+		if err != nil {
+			return err
+		}
+		handler, w, req := rules.Handler(ok), &discard{header: http.Header{}}, newRequest(a.cookies["M"])
+		subjects = append(subjects, each(fmt.Sprintf("%d rules", n), func() error {
+			w.reset()
+			if handler.ServeHTTP(w, req); w.status != http.StatusNoContent {
+				return errNoSession
+			}
+			return nil
+		}))
+	}
+	results, err := p.compare(subjects)
+	if err != nil {
+		return err
+	}
+	for i, s := range subjects {
+		m := measurement{Group: "a request with a session through Rules", Name: s.name}
+		m.fill(s, results[i], results[0], "times as fast as with one rule")
+		r.add(m)
+	}
+	r.atMost("rules: request, most rules / one rule", 1.25, results[len(results)-1].per(results[0]).median())
+	return nil
 }
 
 // measureProcessors reads with 1, 2, 4 ... processors at work.
