@@ -16,7 +16,7 @@ func (o *object) UnmarshalJSON(data []byte) error { return o.parse(bytes.Clone(d
 // parse is UnmarshalJSON for data that stays as it is: the fields are parts of it.
 func (o *object) parse(data []byte) error {
 	*o = nil
-	if isNull(bytes.Trim(data, " \t\r\n")) {
+	if isNull(trim(data)) {
 		return nil
 	}
 	fields := make(object, 4)
@@ -48,26 +48,47 @@ func fewFields(data []byte, visit func(name, value []byte)) error {
 
 // eachField walks over a JSON object. What it gives are parts of data.
 func eachField(data []byte, visit func(name, value []byte) error) error {
-	data = bytes.Trim(data, " \t\r\n")
+	data = trim(data)
 	if !json.Valid(data) || data[0] != '{' {
 		return fmt.Errorf("%w: not an object", errMalformed)
 	}
 	rest := data[1:] // of valid JSON, which is why what follows may be so brief
 	for {
-		rest = bytes.TrimLeft(rest, ", \t\r\n")
+		rest = trimLeft(rest)
+		if rest[0] == ',' {
+			rest = trimLeft(rest[1:])
+		}
 		if rest[0] == '}' {
 			return nil
 		}
 		n := valueLen(rest)
 		name, colon := unquoted(rest[:n]), bytes.IndexByte(rest[n:], ':')
-		rest = bytes.TrimLeft(rest[n+colon+1:], " \t\r\n")
+		rest = trimLeft(rest[n+colon+1:])
 		n = valueLen(rest)
-		if err := visit(name, bytes.TrimRight(rest[:n:n], " \t\r\n")); err != nil {
+		if err := visit(name, trim(rest[:n:n])); err != nil {
 			return err
 		}
 		rest = rest[n:]
 	}
 }
+
+// trim removes the white space of JSON (RFC 8259 section 2), which is less than bytes.TrimSpace does.
+func trim(b []byte) []byte {
+	b = trimLeft(b)
+	for len(b) > 0 && isSpace(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func trimLeft(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	return b
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // valueLen gives where the value at the start of valid JSON ends: a string at its quote, anything else at the comma or
 // bracket that is not its own.
