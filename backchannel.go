@@ -34,9 +34,9 @@ func WithBackChannelLogout(issuer string, client *http.Client) Option {
 // to be told its address by other means than oxd, which cannot register it.
 //
 // A token with a sid ends the sessions made from that session at the provider, and those of its sub about which the
-// provider gave no sid; a token with a sub alone ends all of the user's. They end in this process, from the next request
-// on, as by [Middleware.RevokeSubject]: every replica has to be told. The answer is 200, 400 for a token that fails any
-// check of section 2.6 or was taken before, or 503 when it cannot be checked now and should be sent again. The signature is
+// provider gave no sid; a token with a sub alone ends all of the user's. They end on this replica from the next
+// request on, and on the others as by [Middleware.RevokeSubject]. The answer is 200, 400 for a token that fails any check of
+// section 2.6 or was taken before, or 503 when it cannot be checked now and should be sent again. The signature is
 // RS, PS or ES with 256, 384 or 512 bits; exp and jti are required; a token older than 10 minutes is refused.
 //
 // oxd does not tell the client id that aud has to name. It is known from the authorization URLs oxd has made, and oxd is
@@ -90,14 +90,24 @@ func (m *Middleware) takeLogoutToken(r *http.Request) error {
 	if err := m.checkAudience(r.Context(), t.audience); err != nil {
 		return err
 	}
-	fresh, kept := m.logoutTokens.add(hash16("jti", t.id), t.issued.Add(logoutTokenLife).Unix()+1)
+	jti, until := hash16("jti", t.id), t.issued.Add(logoutTokenLife).Unix()+1
+	used, err := m.shared.noted(r.Context(), jtiKind, jti)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoKeys, err)
+	}
+	fresh, kept := m.logoutTokens.add(jti, until)
 	switch {
+	case used:
+		return badToken("another replica has taken it before")
 	case !fresh:
 		return badToken("it has been used before")
 	case !kept:
 		return fmt.Errorf("%w: too many of them", errNoKeys)
 	}
-	m.endByToken(t)
+	if err := m.shared.note(r.Context(), jtiKind, jti, until); err != nil {
+		m.logger.ErrorContext(r.Context(), "oxdauth: a logout token may be taken by another replica as well", "error", err)
+	}
+	m.endByToken(r.Context(), t)
 	m.emitEnded(r.Context(), m.provider.issuer, t.subject, EndedByBackChannel)
 	m.logger.InfoContext(r.Context(), "oxdauth: back-channel logout", "subject", t.subject)
 	return nil
@@ -135,15 +145,15 @@ func (m *Middleware) checkAudience(ctx context.Context, audience []string) error
 	return nil
 }
 
-func (m *Middleware) endByToken(t *logoutToken) {
+func (m *Middleware) endByToken(ctx context.Context, t *logoutToken) {
 	issuer := m.provider.issuer
 	switch {
 	case t.sid == "":
-		m.revoked.addGroup(groupOf(groupSubject, issuer, t.subject), m.absolute)
+		m.endGroup(ctx, groupOf(groupSubject, issuer, t.subject))
 	case t.subject != "":
-		m.revoked.addGroup(groupOf(groupNoSID, issuer, t.subject), m.absolute)
+		m.endGroup(ctx, groupOf(groupNoSID, issuer, t.subject))
 		fallthrough
 	default:
-		m.revoked.addGroup(groupOf(groupSID, issuer, t.sid), m.absolute)
+		m.endGroup(ctx, groupOf(groupSID, issuer, t.sid))
 	}
 }

@@ -147,6 +147,9 @@ func (m *Middleware) finishLogin(w http.ResponseWriter, r *http.Request, jar jar
 	}
 	v, t := m.mint(answer, claims)
 	err = m.shared.putTokens(r.Context(), v, t)
+	if err == nil && v.sid != "" {
+		err = m.shared.note(r.Context(), sidKind, groupOf(groupSID, v.issuer, v.sid), v.expires)
+	}
 	if err == nil {
 		err = m.save(w, jar, v, t, true, true)
 	}

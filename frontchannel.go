@@ -13,8 +13,8 @@ import (
 // FrontChannelLogout gives the handler that ends sessions on a message of the provider's logout page (OpenID Connect
 // Front-Channel Logout 1.0). Register its address with oxd in [oxd.RegisterSiteParams].FrontchannelLogoutURIs. A browser
 // sends no cookies of ours into a frame of another site, so the session is found by the parameters iss and sid, both of
-// which are required, and is ended on the server as by [Middleware.RevokeSubject]: in this process. Cookies of that very
-// session are removed if they came.
+// which are required, and is ended on the server as by [Middleware.RevokeSubject]: in this process and, with [WithStore], on
+// the other replicas. Cookies of that very session are removed if they came.
 //
 // Anybody can send a browser here. What protects a session is that its sid is known to its browser and the provider only;
 // a wrong one ends nothing, and the answer does not tell whether it was right.
@@ -37,11 +37,17 @@ func (m *Middleware) FrontChannelLogout() http.Handler {
 		}
 		id := groupOf(groupSID, iss, sid)
 		known := m.seen.has(id)
+		if !known {
+			var err error
+			if known, err = m.shared.noted(r.Context(), sidKind, id); err != nil {
+				m.logger.ErrorContext(r.Context(), "oxdauth: a front-channel logout counts on this replica alone", "error", err)
+			}
+		}
 		if known {
-			m.revoked.addGroup(id, m.absolute)
+			m.endGroup(r.Context(), id)
 			m.emitEnded(r.Context(), iss, "", EndedByFrontChannel)
 		} else {
-			// A session of before a restart, or of another replica; or somebody trying.
+			// A session of before a restart or, without a store, of another replica; or somebody trying.
 			m.revoked.addHint(id, m.absolute)
 		}
 		m.logger.InfoContext(r.Context(), "oxdauth: front-channel logout", "known", known)

@@ -54,11 +54,17 @@ func (l *revocations) has(v *identity) bool {
 	if l.groups.Load() == 0 {
 		return false
 	}
+	groups := groupsOf(v)
+	return l.hasGroup(groups[0], v.created) || l.hasGroup(groups[1], v.created)
+}
+
+// groupsOf gives the groups a session belongs to.
+func groupsOf(v *identity) [2]groupID {
 	at := groupOf(groupSID, v.issuer, v.sid)
 	if v.sid == "" {
 		at = groupOf(groupNoSID, v.issuer, v.subject)
 	}
-	return l.hasGroup(groupOf(groupSubject, v.issuer, v.subject), v.created) || l.hasGroup(at, v.created)
+	return [2]groupID{groupOf(groupSubject, v.issuer, v.subject), at}
 }
 
 func (l *revocations) hasGroup(id groupID, created int64) bool {
@@ -138,10 +144,11 @@ func (l *revocations) remove(drop func(revocation) bool) {
 // those of [Session]. A new login makes a session again. One that finishes within the same second as this call is ended
 // too, because sessions know the second of their creation only; it takes one more login.
 //
-// What was ended is remembered in this process until the absolute session lifetime has passed: every replica has to be
-// told. After a restart use [WithNotBefore].
+// What was ended is remembered until the absolute session lifetime has passed: in this process, so that every replica has to
+// be told, and after a restart there is [WithNotBefore]; or with [WithStore] in the store, which every replica asks within
+// five seconds. It waits for the store, three seconds at most.
 func (m *Middleware) RevokeSubject(issuer, subject string) {
-	m.revoked.addGroup(groupOf(groupSubject, issuer, subject), m.absolute)
+	m.endGroup(context.Background(), groupOf(groupSubject, issuer, subject))
 	m.emitEnded(context.Background(), issuer, subject, EndedByApplication)
 }
 

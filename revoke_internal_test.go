@@ -91,14 +91,14 @@ func TestALogoutOfAProviderSessionEndsWhatCanBeOfIt(t *testing.T) {
 	m := newTestMiddleware(t, &fakeOxd{})
 	m.provider = &providerKeys{issuer: testIssuer}
 	now := time.Now().Unix()
-	m.endByToken(&logoutToken{sid: "s1"})
+	m.endByToken(t.Context(), &logoutToken{sid: "s1"})
 	assert.True(t, m.revoked.has(revoked("s1", now-1)))
 	assert.False(t, m.revoked.has(revoked("s2", now-1)))
 	assert.False(t, m.revoked.has(revoked("", now-1)))
-	m.endByToken(&logoutToken{sid: "s3", subject: "alice"})
+	m.endByToken(t.Context(), &logoutToken{sid: "s3", subject: "alice"})
 	assert.True(t, m.revoked.has(revoked("", now-1)), "nobody can tell that it is not of s3")
 	assert.False(t, m.revoked.has(revoked("s2", now-1)))
-	m.endByToken(&logoutToken{subject: "alice"})
+	m.endByToken(t.Context(), &logoutToken{subject: "alice"})
 	assert.True(t, m.revoked.has(revoked("s2", now-1)))
 	assert.False(t, m.revoked.has(revoked("s1", now+5)), "a new login")
 }

@@ -49,9 +49,10 @@ var ErrStore = errors.New("oxdauth: the session store failed")
 // [WithKeys] as well. Default: tokens travel in a cookie, and each process has its own list.
 //
 // With a store only the small identity cookie travels, whatever the size of the tokens. A session that ends on one replica
-// has ended on all, until its absolute limit. The price is one read of the store for each request with a session; a second
-// one, of the tokens, when the application asks for a token or a refresh is due, and one more when a [Guard] needs the
-// session. What is written for a session is deleted when it ends and otherwise expires with it.
+// has ended on all, until its absolute limit; what [Middleware.RevokeSubject] and the provider end has ended on the other
+// replicas within five seconds. The price is one read of the store for each request with a session, and two more every five
+// seconds; another one, of the tokens, when the application asks for a token or a refresh is due, and one when a [Guard]
+// needs the session. What is written for a session is deleted when it ends and otherwise expires with it.
 //
 // Two replicas that find the same session due make one refresh; the other waits for it, no longer than it would for its own,
 // and takes the tokens from the store. With a [Locker] this is exact. Any other store gets a marker, written, left alone for

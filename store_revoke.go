@@ -7,8 +7,14 @@ import (
 	"time"
 )
 
+// mark is what the store is told when something ends.
+type mark struct {
+	value   []byte
+	expires int64
+}
+
 const (
-	maxUntold    = 10_000 // sessions ended while the store is away, under 1 MB
+	maxUntold    = 10_000 // marks kept while the store is away, about 4 MB
 	untoldAtOnce = 16     // told to the store by one request after it is back
 )
 
@@ -32,6 +38,15 @@ func (s *storage) check(ctx context.Context, v *identity) error {
 	case ended:
 		return ErrNoSession
 	}
+	for _, id := range groupsOf(v) {
+		ended, err := s.groupEnded(ctx, id, v.created)
+		if err != nil {
+			return err
+		}
+		if ended {
+			return ErrNoSession
+		}
+	}
 	s.catchUp(ctx)
 	return nil
 }
@@ -40,9 +55,10 @@ func (s *storage) check(ctx context.Context, v *identity) error {
 func (s *storage) end(ctx context.Context, v *identity) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	err := s.tell(ctx, v.id, v.expires)
+	key, ended := s.key(endedKind, v.id), mark{[]byte{1}, v.expires}
+	err := s.tell(ctx, key, ended)
 	if err != nil {
-		s.tellLater(v.id, v.expires)
+		s.tellLater(key, ended)
 	}
 	for _, kind := range []string{storedTokensKind, storedUMAKind} {
 		if err == nil {
@@ -54,18 +70,18 @@ func (s *storage) end(ctx context.Context, v *identity) {
 	}
 }
 
-func (s *storage) tell(ctx context.Context, id sessionID, expires int64) error {
-	return s.commit(ctx, s.key(endedKind, id), []byte{1}, time.Unix(expires, 0))
+func (s *storage) tell(ctx context.Context, key string, ended mark) error {
+	return s.commit(ctx, key, ended.value, time.Unix(ended.expires, 0))
 }
 
-func (s *storage) tellLater(id sessionID, expires int64) {
+func (s *storage) tellLater(key string, ended mark) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.untold == nil {
-		s.untold = make(map[sessionID]int64)
+		s.untold = make(map[string]mark)
 	}
 	if len(s.untold) < maxUntold {
-		s.untold[id] = expires
+		s.untold[key] = ended
 	}
 }
 
@@ -77,9 +93,9 @@ func (s *storage) catchUp(ctx context.Context) {
 		return
 	}
 	s.telling = true
-	part := make(map[sessionID]int64, untoldAtOnce)
-	for id, expires := range s.untold {
-		if part[id] = expires; len(part) == untoldAtOnce {
+	part := make(map[string]mark, untoldAtOnce)
+	for key, ended := range s.untold {
+		if part[key] = ended; len(part) == untoldAtOnce {
 			break
 		}
 	}
@@ -87,17 +103,17 @@ func (s *storage) catchUp(ctx context.Context) {
 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	var told []sessionID
-	for id, expires := range part {
-		if expires > time.Now().Unix() && s.tell(ctx, id, expires) != nil {
+	var told []string
+	for key, ended := range part {
+		if ended.expires > time.Now().Unix() && s.tell(ctx, key, ended) != nil {
 			break
 		}
-		told = append(told, id)
+		told = append(told, key)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.telling = false
-	for _, id := range told {
-		delete(s.untold, id)
+	for _, key := range told {
+		delete(s.untold, key)
 	}
 }

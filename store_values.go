@@ -34,14 +34,16 @@ type storage struct {
 	audience string
 	logger   *slog.Logger
 
-	mu      sync.Mutex          // guards untold
-	untold  map[sessionID]int64 // sessions ended while the store was away, with their expiry
-	telling bool                // one request at a time catches up
+	mu       sync.Mutex             // guards the rest; never held over a call of the store
+	untold   map[string]mark        // by key: what has ended while the store was away
+	telling  bool                   // one request at a time catches up
+	groups   map[groupID]knownGroup // what the store has lately said about them
+	nextLook time.Time              // for groups to be forgotten
 }
 
-// key names a value of a session without naming the session: who reads the store can neither make a cookie of it nor see
+// key names a value of a session, or of a group, without naming the session: who reads the store can neither make a cookie of it nor see
 // which browser it belongs to.
-func (s *storage) key(kind string, id sessionID) string {
+func (s *storage) key(kind string, id [16]byte) string {
 	sum := sha256.Sum256([]byte("oxdauth store 1\x00" + kind + "\x00" + s.audience + "\x00" + string(id[:])))
 	return "oxdauth:" + kind + ":" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
@@ -84,16 +86,24 @@ func storeError(doing string, err error) error {
 
 // put seals v for this key alone and stores it until the session's absolute limit.
 func (s *storage) put(ctx context.Context, key string, v payload, expires int64) error {
+	sealed, err := s.seal(key, v)
+	if err != nil {
+		return err
+	}
+	return s.commit(ctx, key, sealed, time.Unix(expires, 0))
+}
+
+func (s *storage) seal(key string, v payload) ([]byte, error) {
 	plain := v.marshal()
 	if len(plain) > maxInflatedTokens {
-		return ErrSessionTooLarge
+		return nil, ErrSessionTooLarge
 	}
 	signer := s.sealer.keys[0]
 	sealed, err := signer.codec.Encode(key, plain)
 	if err != nil {
-		return fmt.Errorf("oxdauth: sealing for the store: %w", err)
+		return nil, fmt.Errorf("oxdauth: sealing for the store: %w", err)
 	}
-	return s.commit(ctx, key, []byte(signer.id+"."+sealed), time.Unix(expires, 0))
+	return []byte(signer.id + "." + sealed), nil
 }
 
 // get opens what put has stored. What was stored by somebody else, elsewhere, or with a key that is gone is not there.

