@@ -101,7 +101,7 @@ func (m *Middleware) restart(w http.ResponseWriter, r *http.Request, attempt *lo
 		return
 	}
 	m.logger.InfoContext(r.Context(), "oxdauth: login starts again", "attempt", attempt.attempt+1, "cause", cause)
-	again := loginRequest{returnTo: attempt.returnTo, acrs: strings.Fields(attempt.acrs), attempt: attempt.attempt + 1}
+	again := loginRequest{returnTo: attempt.returnTo, requirement: attempt.requirement(), attempt: attempt.attempt + 1}
 	if f := m.takeForm(w, readJar(r, m.prefix), attempt.state); f != nil {
 		again.form = f.urlEncoded
 	}
@@ -132,9 +132,8 @@ func (m *Middleware) finishLogin(w http.ResponseWriter, r *http.Request, jar jar
 		m.failLogin(w, r, err)
 		return
 	}
-	acr := answer.Claims.Get("acr")
-	acrs := strings.Fields(attempt.acrs)
-	weak := len(acrs) > 0 && !slices.Contains(acrs, acr)
+	authTime, _ := answer.Claims.Time("auth_time")
+	weak := !attempt.requirement().met(answer.Claims.Get("acr"), authTime)
 	old, _ := m.readIdentity(jar)
 	if weak && old != nil {
 		m.failLogin(w, r, ErrACR) // the session from before is untouched

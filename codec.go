@@ -56,6 +56,7 @@ type login struct {
 	attempt        byte // restarts before this one
 	state, nonce   [16]byte
 	client         [8]byte
+	maxAge         int64  // in seconds, zero: any
 	acrs, returnTo string // acrs: space-separated, one of them has to be delivered
 }
 
@@ -144,6 +145,7 @@ func (v *login) marshal() []byte {
 	b = binary.AppendUvarint(b, uint64(v.created))
 	b = append(b, v.attempt)
 	b = append(append(append(b, v.state[:]...), v.nonce[:]...), v.client[:]...)
+	b = binary.AppendUvarint(b, uint64(v.maxAge))
 	return appendString(appendString(b, v.acrs), v.returnTo)
 }
 
@@ -156,6 +158,7 @@ func (v *login) unmarshal(b []byte) error {
 	r.bytes(v.state[:])
 	r.bytes(v.nonce[:])
 	r.bytes(v.client[:])
+	v.maxAge = r.time()
 	v.acrs, v.returnTo = r.string(), r.string()
 	return r.finish()
 }

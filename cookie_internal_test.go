@@ -74,7 +74,7 @@ func TestPayloadsSurviveSealing(t *testing.T) {
 		"opaque tokens":                            {&tokens{access: "b75434ff-f465", refresh: "", idToken: "a.b.c"}, new(tokens)},
 		"text with dots that is no base64":         {&tokens{access: "a.?.c", refresh: "..", idToken: "aa.bb.cc"}, new(tokens)},
 		"a JWT whose base64 is not canonical":      {&tokens{access: "YWJj.YWJ=.YWJj", idToken: "YR.YR.YR"}, new(tokens)},
-		"a login":                                  {&login{created: 5, attempt: 2, state: [16]byte{1}, acrs: "a b", returnTo: "/x?y=é"}, new(login)},
+		"a login":                                  {&login{created: 5, attempt: 2, state: [16]byte{1}, maxAge: 60, acrs: "a b", returnTo: "/x?y=é"}, new(login)},
 		"tokens of 6 KB that compress":             {&tokens{access: strings.Repeat("abc.def", 900)}, new(tokens)},
 		"tokens of 6 KB that do not compress much": {&tokens{access: jwt(6000)}, new(tokens)},
 	} {

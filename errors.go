@@ -18,7 +18,8 @@ var (
 	// ErrIDToken means that the ID token answered by oxd is not the one this login asked for: its nonce, audience, issuer
 	// or subject differs.
 	ErrIDToken = errors.New("oxdauth: the ID token does not belong to this login")
-	// ErrACR means that the session, or the login just finished, does not have the authentication context that is required.
+	// ErrACR means that the session, or the login just finished, does not have the authentication context that is required, or
+	// is of a time too long ago ([Middleware.RequireACR], [Middleware.RequireMaxAge]).
 	ErrACR = errors.New("oxdauth: a stronger login is required")
 	// ErrForbidden means that the session lacks a claim that is required, or that no rule lets the request through.
 	ErrForbidden = errors.New("oxdauth: access denied")

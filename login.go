@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,18 +28,38 @@ const (
 
 // loginRequest says what a login is for.
 type loginRequest struct {
+	requirement
 	returnTo string
-	acrs     []string // one of them must be delivered; none: any
+	hint     string // who is going to sign in, as far as is known
 	attempt  byte
 	form     string // to be shown after the login
 	cause    error  // of a restart
 }
 
+// requirement is what a route needs of the login behind a session.
+type requirement struct {
+	acrs   []string      // one of them; none: any
+	maxAge time.Duration // since the user authenticated; zero: any
+}
+
+// met accepts an auth_time up to maxClockSkew too old: it is by the provider's clock.
+func (need requirement) met(acr string, authTime time.Time) bool {
+	recent := need.maxAge == 0 || !authTime.IsZero() && time.Since(authTime) <= need.maxAge+maxClockSkew
+	return recent && (len(need.acrs) == 0 || slices.Contains(need.acrs, acr))
+}
+
 // startLogin sends the browser to the provider.
 func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req loginRequest) {
 	params := oxd.AuthorizationURLParams{Scope: m.scopes, ACRValues: req.acrs}
+	params.Params = map[string]string{}
 	if language := m.language(r); language != "" {
-		params.Params = map[string]string{"ui_locales": language}
+		params.Params["ui_locales"] = language
+	}
+	if req.maxAge > 0 {
+		params.Params["max_age"] = strconv.FormatInt(int64(req.maxAge/time.Second), 10)
+	}
+	if req.hint != "" {
+		params.Params["login_hint"] = req.hint
 	}
 	var answer string
 	err := m.breaker.call(func() (err error) {
@@ -98,7 +120,7 @@ func (m *Middleware) newLogin(authorizationURL string, req loginRequest) (*login
 	return &login{
 		created: time.Now().Unix(), attempt: req.attempt,
 		state: hash16("state", q.Get("state")), nonce: hash16("nonce", q.Get("nonce")), client: hash8("client", q.Get("client_id")),
-		acrs: strings.Join(req.acrs, " "), returnTo: m.returnTarget(req.returnTo),
+		acrs: strings.Join(req.acrs, " "), maxAge: int64(req.maxAge / time.Second), returnTo: m.returnTarget(req.returnTo),
 	}, nil
 }
 
@@ -111,6 +133,10 @@ func hash16(label, value string) [16]byte {
 func hash8(label, value string) [8]byte {
 	long := hash16(label, value)
 	return [8]byte(long[:8])
+}
+
+func (l *login) requirement() requirement {
+	return requirement{acrs: strings.Fields(l.acrs), maxAge: time.Duration(l.maxAge) * time.Second}
 }
 
 func (l *login) begun() (int64, [16]byte) { return l.created, l.state }
@@ -132,7 +158,7 @@ func (m *Middleware) Login() http.Handler {
 		case !isNavigation(r):
 			m.fail(w, r, ErrNoSession)
 		default:
-			m.startLogin(w, r, loginRequest{returnTo: returnTo, acrs: m.acrs})
+			m.startLogin(w, r, loginRequest{returnTo: returnTo, requirement: requirement{acrs: m.acrs}})
 		}
 	})
 }

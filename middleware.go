@@ -3,6 +3,7 @@ package oxdauth
 // The middleware: its construction, the wrappers, and the decision they share.
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -140,7 +141,7 @@ func (m *Middleware) Close() error {
 // provider and comes back to that page; anything else gets 401 with a JSON body naming the login URL. It answers the
 // callback, login and logout paths itself, those for the provider's logout included. Wrapping twice is harmless.
 func (m *Middleware) Handler(next http.Handler) http.Handler {
-	return m.guard(next, nil)
+	return m.guard(next, requirement{})
 }
 
 // RequireACR is [Middleware.Handler] for routes that need one of the given authentication context class references (OpenID
@@ -151,7 +152,19 @@ func (m *Middleware) RequireACR(acr string, more ...string) func(http.Handler) h
 	if err := checkWords("an ACR value", acrs); err != nil {
 		panic("oxdauth: RequireACR: " + err.Error())
 	}
-	return func(next http.Handler) http.Handler { return m.guard(next, acrs) }
+	return func(next http.Handler) http.Handler { return m.guard(next, requirement{acrs: acrs}) }
+}
+
+// RequireMaxAge is [Middleware.Handler] for routes that need somebody who has signed in lately, such as those that change a
+// password. It goes by the auth_time of the ID token (OpenID Connect Core section 2), give or take five seconds. A session of
+// a login longer ago than maxAge is sent through the provider with max_age, and with the ACR it has, so that nothing is
+// lost; if the provider then states an older auth_time, or none, the answer is 403, not another round. It panics when maxAge
+// is less than ten seconds or not a whole number of them.
+func (m *Middleware) RequireMaxAge(maxAge time.Duration) func(http.Handler) http.Handler {
+	if maxAge < 10*time.Second || maxAge%time.Second != 0 {
+		panic(fmt.Sprintf("oxdauth: RequireMaxAge: %v is not a whole number of at least ten seconds", maxAge))
+	}
+	return func(next http.Handler) http.Handler { return m.guard(next, requirement{maxAge: maxAge}) }
 }
 
 // RequireClaim is [Middleware.Handler] for routes that need a claim, such as a group: one of the claim's values, compared
@@ -171,29 +184,31 @@ func (m *Middleware) RequireClaim(name, value string, more ...string) func(http.
 				return
 			}
 			next.ServeHTTP(w, r)
-		}), nil)
+		}), requirement{})
 		return &wrapped{"claim " + name + " = " + strings.Join(values, " or "), guard}
 	}
 }
 
-// guard is the strict wrapper. An empty list of ACRs asks for any session.
-func (m *Middleware) guard(next http.Handler, acrs []string) http.Handler {
-	need := "a session"
-	if len(acrs) > 0 {
-		need = "ACR " + strings.Join(acrs, " or ")
-	}
-	return &wrapped{need, m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// guard is the strict wrapper. The zero requirement asks for any session.
+func (m *Middleware) guard(next http.Handler, need requirement) http.Handler {
+	return &wrapped{need.String(), m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := m.load(w, r)
-		if err == nil && len(acrs) > 0 && !slices.Contains(acrs, s.ACR) {
+		if err == nil && !need.met(s.ACR, s.AuthTime) {
 			err = ErrACR
 		}
 		if err == nil {
 			m.pass(w, r, s, next)
 			return
 		}
-		req := loginRequest{returnTo: requestTarget(r), acrs: acrs}
-		if len(acrs) == 0 {
+		req := loginRequest{returnTo: requestTarget(r), requirement: need}
+		if len(need.acrs) == 0 {
 			req.acrs = m.acrs
+		}
+		if s != nil {
+			req.hint = cmp.Or(s.Claims.Get("preferred_username"), s.Claims.Get("email"))
+			if len(need.acrs) == 0 && s.ACR != "" {
+				req.acrs = []string{s.ACR}
+			}
 		}
 		begins := isNavigation(r)
 		if !begins {
@@ -205,6 +220,17 @@ func (m *Middleware) guard(next http.Handler, acrs []string) http.Handler {
 		}
 		m.fail(w, r, err)
 	}))}
+}
+
+// String is for [Rules.Report].
+func (need requirement) String() string {
+	switch {
+	case len(need.acrs) > 0:
+		return "ACR " + strings.Join(need.acrs, " or ")
+	case need.maxAge > 0:
+		return "a login at most " + need.maxAge.String() + " ago"
+	}
+	return "a session"
 }
 
 // Optional attaches the session if there is one and calls next in any case; [SessionFromContext] tells. It answers the

@@ -272,6 +272,64 @@ func TestStepUpAsksForAStrongerLoginOnce(t *testing.T) {
 	})
 }
 
+func TestARouteCanWantARecentLogin(t *testing.T) {
+	t.Parallel()
+	mount := func(m *oxdauth.Middleware, a *app) http.Handler {
+		mux := http.NewServeMux()
+		mux.Handle("/", a.whoami())
+		mux.Handle("/password", m.RequireMaxAge(time.Minute)(a.whoami()))
+		return m.Handler(mux)
+	}
+	for name, tc := range map[string]struct {
+		age    time.Duration // of the first login, as the provider states it
+		then   time.Duration // of the one for the page
+		direct bool          // no redirect is needed
+		status int
+	}{
+		"a recent session goes through":                           {direct: true, status: http.StatusOK},
+		"a session at the limit goes through":                     {age: time.Minute, direct: true, status: http.StatusOK},
+		"an older session is sent through the provider":           {age: time.Hour, status: http.StatusOK},
+		"a session without auth_time is, too":                     {age: -1, status: http.StatusOK},
+		"a provider that states an old login is believed at once": {age: time.Hour, then: 2 * time.Minute, status: http.StatusForbidden},
+		"a provider that states none is refused":                  {age: time.Hour, then: -1, status: http.StatusForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, setup{mount: mount})
+			a.srv.Provider.SetAuthTimeAge(tc.age)
+			b := a.signedIn(user, password)
+			a.srv.Provider.SetAuthTimeAge(tc.then)
+			before := a.sessionCookie(b)
+			res, _ := a.once(nil, a.navigation("/password", "Cookie", before))
+			if tc.direct {
+				assert.Equal(t, http.StatusOK, res.StatusCode)
+				return
+			}
+			to, err := res.Location()
+			require.NoError(t, err)
+			assert.Equal(t, "60", to.Query().Get("max_age"))
+			assert.Equal(t, "alice", to.Query().Get("login_hint"))
+			assert.Equal(t, "basic", to.Query().Get("acr_values"), "what the session has is not lost")
+			res, err = b.LogIn(a.base+"/password?x=1", user, password)
+			require.NoError(t, err)
+			body := readBody(t, res)
+			assert.Equal(t, tc.status, res.StatusCode, body)
+			if tc.status == http.StatusOK {
+				assert.Contains(t, body, "at /password?x=1")
+				return
+			}
+			assert.Equal(t, before, a.sessionCookie(b), "the session from before is untouched")
+			req := a.request("GET", "/password", "Accept", "application/json", "Cookie", before)
+			res, body = a.once(nil, req)
+			assert.Equal(t, http.StatusForbidden, res.StatusCode)
+			assert.Contains(t, body, "insufficient_user_authentication")
+		})
+	}
+	a := newApp(t, setup{})
+	assert.Panics(t, func() { a.auth.RequireMaxAge(9 * time.Second) })
+	assert.Panics(t, func() { a.auth.RequireMaxAge(10500 * time.Millisecond) })
+}
+
 // sessionCookie gives the session cookies of a browser as a Cookie header.
 func (a *app) sessionCookie(b *oxdtest.Browser) string {
 	var parts []string

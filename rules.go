@@ -29,7 +29,8 @@ type rule struct {
 }
 
 // NewRules makes rules out of patterns and what each needs: [Public], [Middleware.Optional], [Middleware.Handler],
-// [Middleware.RequireACR], [Middleware.RequireClaim], [Guard.Require] or a wrapper of the application's own.
+// [Middleware.RequireACR], [Middleware.RequireMaxAge], [Middleware.RequireClaim], [Guard.Require] or a wrapper of the
+// application's own.
 //
 //	rules, err := oxdauth.NewRules(auth, map[string]func(http.Handler) http.Handler{
 //		"/":                auth.Handler,

@@ -51,7 +51,7 @@ func (g *Guard) serveSession(w http.ResponseWriter, r *http.Request, rt *route, 
 	case login && isNavigation(r):
 		d.Status = http.StatusFound
 		g.record(r.Context(), d)
-		m.startLogin(w, r, loginRequest{returnTo: requestTarget(x.r), acrs: m.acrs})
+		m.startLogin(w, r, loginRequest{returnTo: requestTarget(x.r), requirement: requirement{acrs: m.acrs}})
 	case login:
 		d.Status = http.StatusUnauthorized
 		g.record(r.Context(), d)

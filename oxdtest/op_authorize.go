@@ -23,6 +23,7 @@ type opAuthRequest struct {
 	acrs        []string
 	prompts     []string
 	maxAge      time.Duration // negative: not asked for
+	loginHint   string
 }
 
 func (a *opAuthRequest) prompted(what string) bool { return slices.Contains(a.prompts, what) }
@@ -127,6 +128,7 @@ func (a *opAuthRequest) read(form url.Values) (code, description string) {
 			return "invalid_request", "the prompt " + prompt + " is unknown"
 		}
 	}
+	a.loginHint = form.Get("login_hint")
 	a.maxAge = -1
 	if s := form.Get("max_age"); s != "" {
 		seconds, err := strconv.ParseInt(s, 10, 32)

@@ -233,6 +233,7 @@ func TestSingleSignOn(t *testing.T) {
 	}{
 		{"prompt login asks again", url.Values{"prompt": {"login"}}, `name="password"`},
 		{"max_age 0 asks again", url.Values{"max_age": {"0"}}, `name="password"`},
+		{"a hint fills in the name", url.Values{"prompt": {"login"}, "login_hint": {"zoe"}}, `name="username" type="text" value="zoe"`},
 		{"select_account shows who is signed in", url.Values{"prompt": {"select_account"}}, "Continue as alice"},
 		{"prompt consent asks for consent", url.Values{"prompt": {"consent"}}, "see your e-mail address"},
 	} {

@@ -2,6 +2,7 @@ package oxdtest
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"html/template"
 	"net/http"
@@ -52,7 +53,7 @@ var opTitles = map[opStep]string{
 // renderStep shows the page of a step of the sign-in.
 func (p *Provider) renderStep(w http.ResponseWriter, tx *opTransaction, step opStep, user *opUser, message string) {
 	page := opPage{
-		Title: opTitles[step], Message: message, Step: step, Transaction: tx.id, Action: opPathLogin, Username: tx.username,
+		Title: opTitles[step], Message: message, Step: step, Transaction: tx.id, Action: opPathLogin, Username: cmp.Or(tx.username, tx.loginHint),
 		Client: tx.client.displayName(), ReturnHost: opHost(tx.redirectURI), User: user, Scopes: tx.scopes,
 	}
 	p.mu.Lock()

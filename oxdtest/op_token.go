@@ -168,8 +168,11 @@ func (p *Provider) idTokenClaims(grant *opGrant, accessToken string) map[string]
 		// Text, not a list: oxd refuses lists, even of one.
 		"aud":     grant.clientID,
 		"at_hash": opTokenHash(accessToken), "acr": grant.acr, "amr": grant.amr,
-		"auth_time": grant.authTime.Unix(), "sid": grant.sid,
+		"auth_time": grant.authTime.Add(-p.knobs.authTimeAge).Unix(), "sid": grant.sid,
 	})
+	if p.knobs.authTimeAge < 0 {
+		delete(claims, "auth_time")
+	}
 	if grant.nonce != "" {
 		claims["nonce"] = grant.nonce
 	}

@@ -14,6 +14,7 @@ type opKnobs struct {
 	refreshDelay   time.Duration
 	padding        int
 	acrDelivered   string
+	authTimeAge    time.Duration
 	denyNext       string
 	consent        bool
 	refreshTokens  bool
@@ -63,6 +64,12 @@ const opMaxPadding = 6 << 10
 // "" goes back to the truth, which is the default.
 func (p *Provider) SetACRDelivered(acr string) {
 	p.set(func(k *opKnobs) { k.acrDelivered = acr })
+}
+
+// SetAuthTimeAge makes ID tokens issued from now on name an auth_time that much
+// before the true one; a negative age leaves the claim out. Default: 0.
+func (p *Provider) SetAuthTimeAge(age time.Duration) {
+	p.set(func(k *opKnobs) { k.authTimeAge = age })
 }
 
 // DenyNext makes the next authorization request of a known client with a

@@ -70,6 +70,28 @@ func TestSetACRDelivered(t *testing.T) {
 	assert.Equal(t, "otp", opClaims(t, answer["id_token"])["acr"])
 }
 
+func TestSetAuthTimeAge(t *testing.T) {
+	t.Parallel()
+	w := newOPWorld(t)
+	stated := func() (time.Time, bool) {
+		got := w.logIn(w.browser(), "alice", "alice-secret", nil)
+		_, answer := w.redeem(got.Get("code"))
+		seconds, ok := opClaims(t, answer["id_token"])["auth_time"].(float64)
+		return time.Unix(int64(seconds), 0), ok
+	}
+	w.provider.SetAuthTimeAge(time.Hour)
+	at, ok := stated()
+	require.True(t, ok)
+	assert.WithinDuration(t, time.Now().Add(-time.Hour), at, time.Minute)
+	w.provider.SetAuthTimeAge(-1)
+	_, ok = stated()
+	assert.False(t, ok)
+	w.provider.SetAuthTimeAge(0)
+	at, ok = stated()
+	require.True(t, ok)
+	assert.WithinDuration(t, time.Now(), at, time.Minute)
+}
+
 func TestSetUserClaim(t *testing.T) {
 	t.Parallel()
 	w := newOPWorld(t)
