@@ -5,6 +5,7 @@ package oxd
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,15 +20,26 @@ var errMalformed = errors.New("malformed answer")
 // the replacement character that the server reads in its place.
 func units(text []byte) int {
 	n := 0
-	for i := 0; i < len(text); {
-		if text[i] < utf8.RuneSelf { // nearly always
-			i++
-			n++
-			continue
+	for {
+		ascii := asciiPrefix(text) // nearly always all of it
+		if n += ascii; ascii == len(text) {
+			return n
 		}
-		r, size := utf8.DecodeRune(text[i:])
-		i += size
+		r, size := utf8.DecodeRune(text[ascii:])
+		text = text[ascii+size:]
 		n += runeUnits(r)
+	}
+}
+
+// asciiPrefix returns how many bytes at the start of text are ASCII, looking at
+// eight of them at a time.
+func asciiPrefix(text []byte) int {
+	n := 0
+	for n+8 <= len(text) && binary.LittleEndian.Uint64(text[n:])&0x8080808080808080 == 0 {
+		n += 8
+	}
+	for n < len(text) && text[n] < utf8.RuneSelf {
+		n++
 	}
 	return n
 }
@@ -94,11 +106,8 @@ func readFrame(r *bufio.Reader) (msg []byte, started bool, err error) {
 func readUnits(r *bufio.Reader, left int) ([]byte, error) {
 	msg := make([]byte, 0, left)
 	for left > 0 {
-		if ahead, _ := r.Peek(min(left, r.Buffered())); len(ahead) > 0 && ahead[0] < utf8.RuneSelf { // nearly always
-			n := 1
-			for n < len(ahead) && ahead[n] < utf8.RuneSelf {
-				n++
-			}
+		ahead, _ := r.Peek(min(left, r.Buffered()))
+		if n := asciiPrefix(ahead); n > 0 {
 			msg, left = append(msg, ahead[:n]...), left-n
 			_, _ = r.Discard(n) // it is there
 			continue
