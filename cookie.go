@@ -251,9 +251,8 @@ func (s *sealer) setParts(w http.ResponseWriter, name, head, value string, maxAg
 // handler that later sets its own Cache-Control or Vary replaces the canonical key only, both fields are sent, and of
 // the two no-store prevails (RFC 9111 section 5.2.2.5) without this package wrapping the ResponseWriter.
 func neverStore(w http.ResponseWriter) {
-	if h := w.Header(); h["cache-control"] == nil {
-		h["cache-control"], h["vary"] = []string{"no-store"}, []string{"Cookie"}
-	}
+	w.Header()["cache-control"] = []string{"no-store"}
+	w.Header()["vary"] = []string{"Cookie"}
 }
 
 // jar holds the cookies of one request whose names start with ours.
