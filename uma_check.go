@@ -47,16 +47,28 @@ func (g *Guard) find(path, method string) *route {
 }
 
 // ask has oxd decide about a request that screen has let through, or the cache if there is one and oxd has granted the same lately.
-func (g *Guard) ask(ctx context.Context, rt *route, rpt string, now time.Time) verdict {
-	switch {
-	case rpt != "" && !validRPT(rpt):
+func (g *Guard) ask(r *http.Request, rt *route, rpt string, now time.Time) (v verdict) {
+	if rpt != "" && !validRPT(rpt) {
 		return verdict{outcome: MalformedRequest, reason: "rpt"}
+	}
+	bucket := g.settings.clients.bucket(r, now)
+	if bucket != nil {
+		if some, _ := bucket.has(now); !some {
+			return verdict{outcome: Limited, reason: "client limit"}
+		}
+	}
+	switch {
 	case rpt == "" && !g.limiter.take(now):
 		return verdict{outcome: Limited, reason: "ticket limit"}
 	case rpt == "" || g.cache == nil:
-		return g.question(ctx, rt, rpt)
+		v = g.question(r.Context(), rt, rpt)
+	default:
+		v = g.askCached(r.Context(), rt, rpt, now)
 	}
-	return g.askCached(ctx, rt, rpt, now)
+	if bucket != nil && v.outcome == Denied {
+		bucket.take(now)
+	}
+	return v
 }
 
 // question is one uma_rs_check_access. It does not end with the request that started it: an answer that is on its way

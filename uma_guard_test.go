@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -328,6 +329,34 @@ func TestUMA411_18_no_secret_is_logged(t *testing.T) {
 			assert.NotEmpty(t, d.ID)
 		}
 	})
+}
+
+func TestGuardLimitsTheRefusalsOfOneClient(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	byName := func(r *http.Request) string { asked.Add(1); return r.Header.Get("Client") }
+	a := newGuardApp(t, guardSetup{options: []oxdauth.GuardOption{oxdauth.WithClientLimit(0.001, 3, byName)}})
+	ask := func(client, rpt string) int {
+		req := a.request("GET", "/photos/1", "Client", client)
+		if rpt != "" {
+			req.Header.Set("Authorization", "Bearer "+rpt)
+		}
+		res, _ := a.once(nil, req)
+		return res.StatusCode
+	}
+	rpt := a.rpt("GET", "/photos/1") // of a client without a name
+	for range 10 {
+		assert.Equal(t, http.StatusOK, ask("mallory", rpt), "grants are not counted")
+	}
+	assert.Equal(t, http.StatusUnauthorized, ask("mallory", ""))
+	assert.Equal(t, http.StatusUnauthorized, ask("mallory", "made-up"))
+	assert.Equal(t, http.StatusUnauthorized, ask("mallory", "another"))
+	assert.Empty(t, a.asked(func() {
+		assert.Equal(t, http.StatusTooManyRequests, ask("mallory", "one-more"))
+		assert.Equal(t, http.StatusTooManyRequests, ask("mallory", ""))
+	}), "oxd is not asked")
+	assert.Equal(t, http.StatusUnauthorized, ask("alice", ""), "others go on")
+	assert.NotZero(t, asked.Load())
 }
 
 func TestGuardLimitsTickets(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -69,6 +70,25 @@ func TestALargeGrantCacheIsBoundedInAllItsParts(t *testing.T) {
 	for i := range c.shards {
 		assert.Empty(t, c.shards[i].entries)
 	}
+}
+
+func TestTheClientsOfALimitAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s guardSettings
+		require.NoError(t, WithClientLimit(1, 2, func(r *http.Request) string { return r.RemoteAddr }).applyGuard(&s))
+		of := func(i int) *limiter {
+			return s.clients.bucket(&http.Request{RemoteAddr: strconv.Itoa(i)}, time.Now())
+		}
+		for i := range maxLimitedClients {
+			assert.True(t, of(i).take(time.Now()))
+		}
+		assert.Same(t, s.clients.others, of(-1), "without room a client shares the limit of the others")
+		assert.NotSame(t, s.clients.others, of(5))
+		time.Sleep(2 * time.Second)
+		assert.NotSame(t, s.clients.others, of(-1), "those that may ask as before are forgotten")
+		assert.Len(t, s.clients.buckets, 1)
+	})
 }
 
 func TestGuardTokensSurviveTheCookie(t *testing.T) {

@@ -1,8 +1,11 @@
 package oxdauth
 
-// What keeps a guard from wearing out the authorization server: a limit on tickets for requests without RPT.
+// What keeps a guard from wearing out the authorization server: limits on tickets, for all requests without RPT and for each
+// client.
 
 import (
+	"maps"
+	"net/http"
 	"sync"
 	"time"
 )
@@ -23,15 +26,64 @@ func newLimiter(perSecond float64, burst int) *limiter {
 func (l *limiter) take(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.fillLocked(now)
+	if l.left < 1 {
+		return false
+	}
+	l.left--
+	return true
+}
+
+// has reports whether take would succeed; full, whether nothing has been taken that matters any more.
+func (l *limiter) has(now time.Time) (some, full bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fillLocked(now)
+	return l.left >= 1, l.left >= l.burst
+}
+
+func (l *limiter) fillLocked(now time.Time) {
 	if !l.last.IsZero() && now.After(l.last) {
 		l.left = min(l.burst, l.left+now.Sub(l.last).Seconds()*l.rate)
 	}
 	if now.After(l.last) {
 		l.last = now
 	}
-	if l.left < 1 {
-		return false
+}
+
+const maxLimitedClients = 10_000 // about 2 MB
+
+// clientLimiter has a token bucket for each client that was lately refused. It is safe for concurrent use. A nil one limits
+// nothing.
+type clientLimiter struct {
+	rate   float64
+	burst  int
+	client func(*http.Request) string
+
+	mu       sync.Mutex // guards the rest
+	buckets  map[[16]byte]*limiter
+	others   *limiter // shared by the clients there is no room for
+	nextLook time.Time
+}
+
+// bucket gives that of the client of a request, nil where there is no limit.
+func (c *clientLimiter) bucket(r *http.Request, now time.Time) *limiter {
+	if c == nil {
+		return nil
 	}
-	l.left--
-	return true
+	key := hash16("client", c.client(r))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if known := c.buckets[key]; known != nil {
+		return known
+	}
+	if len(c.buckets) >= maxLimitedClients && now.After(c.nextLook) {
+		c.nextLook = now.Add(time.Second)
+		maps.DeleteFunc(c.buckets, func(_ [16]byte, l *limiter) bool { _, full := l.has(now); return full })
+	}
+	if len(c.buckets) >= maxLimitedClients {
+		return c.others
+	}
+	c.buckets[key] = newLimiter(c.rate, c.burst)
+	return c.buckets[key]
 }

@@ -144,9 +144,9 @@ func TestGuardDeclarationProblemsAreReportedAtOnce(t *testing.T) {
 
 func TestGuardRefusesBadArguments(t *testing.T) {
 	t.Parallel()
-	_, err := oxdauth.NewGuard(nil, "a\nb", oxdauth.WithGrantCache(1, 2*time.Minute), oxdauth.WithTicketLimit(0, 1), oxdauth.WithCheckTimeout(0),
+	_, err := oxdauth.NewGuard(nil, "a\nb", oxdauth.WithGrantCache(1, 2*time.Minute), oxdauth.WithTicketLimit(0, 1), oxdauth.WithClientLimit(1, 1, nil), oxdauth.WithCheckTimeout(0),
 		oxdauth.WithConcurrency(0), oxdauth.WithUnavailableStatus(200), oxdauth.WithAuthorizationServer("op"), oxdauth.WithSessions(nil, "/x"))
-	for _, part := range []string{"nil client", "realm", "WithGrantCache", "WithTicketLimit", "WithCheckTimeout", "WithConcurrency", "WithUnavailableStatus", "authorization server", "WithSessions"} {
+	for _, part := range []string{"nil client", "realm", "WithGrantCache", "WithTicketLimit", "WithClientLimit", "WithCheckTimeout", "WithConcurrency", "WithUnavailableStatus", "authorization server", "WithSessions"} {
 		assert.ErrorContains(t, err, part)
 	}
 	require.False(t, errors.Is(err, oxd.ErrUnavailable))

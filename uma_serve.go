@@ -43,7 +43,7 @@ func (g *Guard) check(r *http.Request, rt *route, now time.Time) (verdict, strin
 	if err != nil {
 		return verdict{outcome: MalformedRequest, reason: "authorization header"}, rpt
 	}
-	return g.ask(r.Context(), rt, rpt, now), rpt
+	return g.ask(r, rt, rpt, now), rpt
 }
 
 func (g *Guard) newDecision(r *http.Request, rt *route, v verdict, started time.Time) Decision {

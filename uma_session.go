@@ -94,14 +94,14 @@ func (x *visit) decide() (v verdict, redirect string) {
 		return verdict{reason: reasonLogin}, ""
 	case err != nil:
 		x.session = nil
-		return g.ask(x.r.Context(), x.route, "", time.Now()), ""
+		return g.ask(x.r, x.route, "", time.Now()), ""
 	case !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions}, x.r.Method) && !m.sameOrigin(x.r):
 		return verdict{outcome: CrossOrigin, reason: "origin"}, ""
 	}
 	x.uma = x.session.umaTokens()
 	kept, _ := x.uma.find(x.route.tag())
 	x.rpt = kept.token
-	v = g.ask(x.r.Context(), x.route, x.rpt, time.Now())
+	v = g.ask(x.r, x.route, x.rpt, time.Now())
 	if v.outcome != Denied || !x.page || g.settings.reportOnly || x.session.state == nil {
 		return v, ""
 	}
@@ -114,7 +114,7 @@ func (x *visit) obtain(denied verdict, kept sessionRPT) (v verdict, redirect str
 	got, err := g.exchange(ctx, x.session, x.uma.pct, denied.ticket, "")
 	if err != nil && x.uma.pct != "" && errors.Is(err, oxd.CodeInternalError) {
 		// oxd 3.1.1 does not tell a persisted claims token that has expired from a refusal.
-		again := g.ask(ctx, x.route, x.rpt, time.Now())
+		again := g.ask(x.r, x.route, x.rpt, time.Now())
 		if again.outcome != Denied {
 			return again, ""
 		}
@@ -137,7 +137,7 @@ func (x *visit) obtain(denied verdict, kept sessionRPT) (v verdict, redirect str
 	}
 	x.rpt = got.rpt.Reveal()
 	x.keep(got, kept.gathered)
-	if v = g.ask(ctx, x.route, x.rpt, time.Now()); v.outcome == Denied {
+	if v = g.ask(x.r, x.route, x.rpt, time.Now()); v.outcome == Denied {
 		v = verdict{reason: "the RPT is not enough"} // its ticket is not for the browser
 	}
 	return v, ""
