@@ -41,6 +41,8 @@ const (
 	titleUnchecked   = "Access cannot be checked right now"
 	titleStore       = "Your session cannot be checked right now"
 	textUnchecked    = "Please try again in a moment."
+	titleWaiting     = "Waiting for approval"
+	textWaiting      = "Whoever decides about this page has been asked. Please try again later."
 	titleGathering   = "This cannot be continued"
 	textGathering    = "It was started in another browser or by another user, has been used already, or took too long."
 
@@ -58,7 +60,7 @@ func PageTexts() []string {
 	list := []string{
 		titleEnded, textEnded, titleStray, textStray, titleCancelled, textCancelled, titleProvider, textAgain, titleACR, textACR,
 		textForbidden, textBadPath, textCrossOrigin, titleUnavailable, textUnavailable, titleSignOut, textSignOut, titleSignedOut, textSignedOut, titleForm, textForm,
-		titleDenied, textDenied, textMalformed, titleUnchecked, textUnchecked, titleStore, titleGathering, textGathering,
+		titleDenied, textDenied, textMalformed, titleUnchecked, textUnchecked, titleStore, titleWaiting, textWaiting, titleGathering, textGathering,
 		buttonSignIn, buttonStart, buttonRetry, buttonSignOut, buttonSend, buttonSkip, labelRequest,
 	}
 	for _, status := range []int{400, 403, 405, 429, 500, 502, 503} {

@@ -73,7 +73,10 @@ func (g *Guard) serveSession(w http.ResponseWriter, r *http.Request, rt *route, 
 	}
 }
 
-const reasonLogin = "login required"
+const (
+	reasonLogin   = "login required"
+	reasonWaiting = "the authorization server has asked somebody for approval" // UMA 2.0 Grant section 3.3.6
+)
 
 // decide asks with the RPT of the session; for a page it also gets one. redirect is where the person has to answer
 // questions first.
@@ -248,7 +251,10 @@ func newExchanged(got *oxd.RPT, pct string) (exchanged, error) {
 // exchangeVerdict reads a failed exchange. A refusal by policy and most faults look alike in oxd 3.1.1; both are refusals.
 func exchangeVerdict(err error) verdict {
 	var answered *oxd.Error
-	if errors.Is(err, errRefused) || errors.As(err, &answered) {
+	switch {
+	case errors.As(err, &answered) && answered.Code == "request_submitted":
+		return verdict{reason: reasonWaiting}
+	case errors.Is(err, errRefused) || answered != nil:
 		return verdict{reason: err.Error()}
 	}
 	return verdict{outcome: Unavailable, reason: err.Error()}
@@ -273,6 +279,8 @@ func (g *Guard) refusePage(w http.ResponseWriter, r *http.Request, d Decision) {
 		p.Title, p.Text = http.StatusText(d.Status), textMalformed
 	case d.Outcome == CrossOrigin:
 		p.Text = textCrossOrigin
+	case d.Reason == reasonWaiting:
+		p.Title, p.Text, p.Link, p.Button = titleWaiting, textWaiting, g.settings.sessions.returnTarget(requestTarget(r)), buttonRetry
 	case d.Outcome != Denied:
 		p.Title, p.Text = titleUnchecked, textUnchecked
 	}

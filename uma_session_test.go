@@ -90,6 +90,21 @@ func TestUMA411_13_a_person_is_signed_in_asked_and_let_through(t *testing.T) {
 	})
 }
 
+func TestAPageSaysThatApprovalIsAwaited(t *testing.T) {
+	overAll(t, func(t *testing.T, transport string) {
+		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
+		b := a.personSignedIn()
+		a.srv.Handle("uma_rp_get_rpt", func(json.RawMessage) (any, error) {
+			return nil, oxdtest.Errorf("request_submitted", "The authorization server has asked the resource owner.")
+		})
+		res, body := a.get(b, "/photos/1?size=big")
+		assert.Equal(t, http.StatusForbidden, res.StatusCode)
+		assert.Contains(t, body, "Waiting for approval")
+		assert.Contains(t, body, `href="/photos/1?size=big"`, "it can be tried again")
+		assert.Zero(t, a.runs.Load())
+	})
+}
+
 func TestUMA411_13_a_return_that_does_not_belong_is_400_without_a_question(t *testing.T) {
 	overAll(t, func(t *testing.T, transport string) {
 		a := newGuardApp(t, guardSetup{transport: transport, sessions: true})
