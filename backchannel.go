@@ -97,9 +97,7 @@ func (m *Middleware) takeLogoutToken(r *http.Request) error {
 	}
 	fresh, kept := m.logoutTokens.add(jti, until)
 	switch {
-	case used:
-		return badToken("another replica has taken it before")
-	case !fresh:
+	case used, !fresh:
 		return badToken("it has been used before")
 	case !kept:
 		return fmt.Errorf("%w: too many of them", errNoKeys)

@@ -171,7 +171,8 @@ func appendString(b []byte, s string) []byte {
 // compressible; any other token, or one whose base64 is not canonical, is kept as text.
 func appendToken(b []byte, token string) []byte {
 	text := len(b)
-	if strings.Count(token, ".") == 2 && strings.IndexByte(token, '\n') < 0 && strings.IndexByte(token, '\r') < 0 { // the decoder overlooks line ends, even a strict one
+	// The decoder overlooks line ends, even a strict one.
+	if strings.Count(token, ".") == 2 && strings.IndexByte(token, '\n') < 0 && strings.IndexByte(token, '\r') < 0 {
 		b = append(b, 1)
 		var err error
 		var room [1024]byte // for most parts

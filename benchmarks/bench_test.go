@@ -5,9 +5,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
+	"net/url"
 	"testing"
 
+	"example.com/oxdauth"
 	"example.com/oxdauth/oxd"
+	"example.com/oxdauth/oxdtest"
+	"github.com/alexedwards/scs/v2/memstore"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -45,6 +50,41 @@ func TestQuickRunReportsEverything(t *testing.T) {
 	require.NoError(t, r.print(&out))
 	assert.Contains(t, out.String(), "UMA grant from the cache")
 	assert.Contains(t, out.String(), "reached")
+}
+
+// TestAStoreMadeForSCSFits is here because this module has scs.
+func TestAStoreMadeForSCSFits(t *testing.T) {
+	srv := oxdtest.NewServer()
+	defer srv.Close()
+	store := memstore.NewWithCleanupInterval(0)
+	replicas := make([]*oxdauth.Middleware, 2)
+	base := srv.ServeApp(func(base string) http.Handler {
+		key, site := random(32), srv.Site(base+"/auth/callback")
+		for i := range replicas {
+			client, err := oxd.NewClient(srv.Transport(), site)
+			require.NoError(t, err)
+			replicas[i], err = oxdauth.New(client, base+"/auth/callback", oxdauth.WithKeys(key), oxdauth.WithStore(store), oxdauth.WithLogger(quiet))
+			require.NoError(t, err)
+		}
+		return replicas[0].Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	})
+	b := srv.Browser()
+	res, err := b.LogIn(base+"/", "alice", "alice-secret")
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusNoContent, res.StatusCode)
+	u, err := url.Parse(base)
+	require.NoError(t, err)
+	request := newRequest("")
+	for _, c := range b.Jar.Cookies(u) {
+		request.AddCookie(c)
+	}
+	session, err := replicas[1].Authenticate(request)
+	require.NoError(t, err)
+	assert.False(t, session.AccessToken().IsZero(), "the other replica finds the tokens")
+	replicas[1].RevokeSubject(session.Issuer, session.Subject)
+	_, err = replicas[1].Authenticate(request)
+	assert.ErrorIs(t, err, oxdauth.ErrNoSession)
 }
 
 // loop runs one measurement as a benchmark.

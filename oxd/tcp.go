@@ -98,11 +98,12 @@ func (t *TCPTransport) fresh(ctx context.Context, deadline time.Time, command st
 	dialing, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	conn, err := t.dial(dialing)
-	if err == nil {
-		err = conn.SetDeadline(deadline)
-	}
 	if err != nil {
 		return nil, &TransportError{Command: command, Err: contextual(dialing, err)}
+	}
+	if err := conn.SetDeadline(deadline); err != nil {
+		_ = conn.Close()
+		return nil, &TransportError{Command: command, Err: err}
 	}
 	return t.talk(ctx, command, &tcpConn{Conn: conn, r: bufio.NewReader(conn)}, frame)
 }
