@@ -140,6 +140,8 @@ func newLike(v payload) payload {
 		return new(form)
 	case *storedTokens:
 		return new(storedTokens)
+	case *groupEnd:
+		return new(groupEnd)
 	}
 	return new(login)
 }
@@ -370,8 +372,9 @@ func FuzzPayloads(f *testing.F) {
 	f.Add((&login{returnTo: "/"}).marshal())
 	f.Add((&form{action: "/notes", urlEncoded: "a=b"}).marshal())
 	f.Add((&storedTokens{sampleIdentity(), tokens{access: "a"}}).marshal())
+	f.Add((&groupEnd{through: 1_800_000_000}).marshal())
 	f.Fuzz(func(t *testing.T, b []byte) {
-		for _, v := range []payload{new(identity), new(tokens), new(login), new(form), new(storedTokens)} {
+		for _, v := range []payload{new(identity), new(tokens), new(login), new(form), new(storedTokens), new(groupEnd)} {
 			if v.unmarshal(b) != nil {
 				continue
 			}

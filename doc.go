@@ -6,7 +6,7 @@ Three things are mounted, all from one [Middleware]:
 
   - [Middleware.Handler] around the application: no session, no handler. Around a whole application it also answers the
     callback, login and logout paths.
-  - [Middleware.RequireACR] around what needs a stronger login.
+  - [Middleware.RequireACR] around what needs a stronger login, [Middleware.RequireMaxAge] around what needs a recent one.
   - [Middleware.Optional] around what is open to everybody but knows who is signed in.
 
 A whole program:
