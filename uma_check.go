@@ -51,13 +51,11 @@ func (g *Guard) ask(r *http.Request, rt *route, rpt string, now time.Time) (v ve
 	if rpt != "" && !validRPT(rpt) {
 		return verdict{outcome: MalformedRequest, reason: "rpt"}
 	}
-	bucket := g.settings.clients.bucket(r, now)
-	if bucket != nil {
-		if some, _ := bucket.has(now); !some {
-			return verdict{outcome: Limited, reason: "client limit"}
-		}
-	}
+	clients := g.settings.clients
+	client := clients.name(r)
 	switch {
+	case !clients.allows(client, now):
+		return verdict{outcome: Limited, reason: "client limit"}
 	case rpt == "" && !g.limiter.take(now):
 		return verdict{outcome: Limited, reason: "ticket limit"}
 	case rpt == "" || g.cache == nil:
@@ -65,8 +63,8 @@ func (g *Guard) ask(r *http.Request, rt *route, rpt string, now time.Time) (v ve
 	default:
 		v = g.askCached(r.Context(), rt, rpt, now)
 	}
-	if bucket != nil && v.outcome == Denied {
-		bucket.take(now)
+	if v.outcome == Denied {
+		clients.refused(client, now)
 	}
 	return v
 }

@@ -77,17 +77,30 @@ func TestTheClientsOfALimitAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s guardSettings
 		require.NoError(t, WithClientLimit(1, 2, func(r *http.Request) string { return r.RemoteAddr }).applyGuard(&s))
-		of := func(i int) *limiter {
-			return s.clients.bucket(&http.Request{RemoteAddr: strconv.Itoa(i)}, time.Now())
+		c := s.clients
+		of := func(i int) [16]byte { return c.name(&http.Request{RemoteAddr: strconv.Itoa(i)}) }
+		refuse := func(i, times int) {
+			for range times {
+				c.refused(of(i), time.Now())
+			}
 		}
+		allowed := func(i int) bool { return c.allows(of(i), time.Now()) }
 		for i := range maxLimitedClients {
-			assert.True(t, of(i).take(time.Now()))
+			assert.True(t, allowed(i))
+			refuse(i, 1)
 		}
-		assert.Same(t, s.clients.others, of(-1), "without room a client shares the limit of the others")
-		assert.NotSame(t, s.clients.others, of(5))
-		time.Sleep(2 * time.Second)
-		assert.NotSame(t, s.clients.others, of(-1), "those that may ask as before are forgotten")
-		assert.Len(t, s.clients.buckets, 1)
+		refuse(5, 1)
+		assert.False(t, allowed(5))
+		assert.True(t, allowed(6))
+		refuse(-1, 1)
+		assert.True(t, allowed(-1))
+		refuse(-2, 1)
+		assert.False(t, allowed(-1), "without room clients share one limit")
+		assert.False(t, allowed(-3))
+		time.Sleep(3 * time.Second)
+		assert.True(t, allowed(-1))
+		refuse(-1, 1)
+		assert.Len(t, c.buckets, 1, "those that may ask as before are forgotten")
 	})
 }
 

@@ -66,24 +66,48 @@ type clientLimiter struct {
 	nextLook time.Time
 }
 
-// bucket gives that of the client of a request, nil where there is no limit.
-func (c *clientLimiter) bucket(r *http.Request, now time.Time) *limiter {
+func (c *clientLimiter) name(r *http.Request) [16]byte {
 	if c == nil {
-		return nil
+		return [16]byte{}
 	}
-	key := hash16("client", c.client(r))
+	return hash16("client", c.client(r))
+}
+
+// allows reports whether a client may ask. A refusal has to be counted by refused.
+func (c *clientLimiter) allows(client [16]byte, now time.Time) bool {
+	if c == nil {
+		return true
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known := c.buckets[key]; known != nil {
-		return known
+	known := c.buckets[client]
+	if known == nil {
+		if len(c.buckets) < maxLimitedClients {
+			return true
+		}
+		known = c.others
 	}
-	if len(c.buckets) >= maxLimitedClients && now.After(c.nextLook) {
-		c.nextLook = now.Add(time.Second)
-		maps.DeleteFunc(c.buckets, func(_ [16]byte, l *limiter) bool { _, full := l.has(now); return full })
+	some, _ := known.has(now)
+	return some
+}
+
+func (c *clientLimiter) refused(client [16]byte, now time.Time) {
+	if c == nil {
+		return
 	}
-	if len(c.buckets) >= maxLimitedClients {
-		return c.others
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known := c.buckets[client]
+	if known == nil {
+		if len(c.buckets) >= maxLimitedClients && now.After(c.nextLook) {
+			c.nextLook = now.Add(time.Second)
+			maps.DeleteFunc(c.buckets, func(_ [16]byte, l *limiter) bool { _, full := l.has(now); return full })
+		}
+		known = c.others
+		if len(c.buckets) < maxLimitedClients {
+			known = newLimiter(c.rate, c.burst)
+			c.buckets[client] = known
+		}
 	}
-	c.buckets[key] = newLimiter(c.rate, c.burst)
-	return c.buckets[key]
+	known.take(now)
 }

@@ -105,10 +105,10 @@ func WithTicketLimit(perSecond float64, burst int) GuardOption {
 }
 
 // WithClientLimit limits how many requests of one client are refused with a ticket, with an RPT that is not enough or without
-// any; further ones get 429 before oxd is asked, so that one client cannot use up the limit of all. client names who sends a
-// request, by an address or a certificate; what it returns must not be the client's own choice. It has to be safe for
-// concurrent use. 10,000 clients are told apart at a time, the others share one limit. Default: none, because behind a proxy
-// only the application knows whom a request comes from.
+// any; further ones get 429 before oxd is asked, so that one client cannot use up the limit of all. Requests under way are
+// not counted yet. client names who sends a request, by an address or a certificate; what it returns must not be the client's
+// own choice. It has to be safe for concurrent use. 10,000 clients are told apart at a time, the others share one limit.
+// Default: none, because behind a proxy only the application knows whom a request comes from.
 func WithClientLimit(perSecond float64, burst int, client func(*http.Request) string) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if !(perSecond > 0 && perSecond <= 1e6) || burst < 1 || client == nil {
