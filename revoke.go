@@ -48,14 +48,17 @@ const (
 )
 
 func (l *revocations) has(v *identity) bool {
-	if _, ended := l.ended.Load(v.id); ended || v.created <= l.before.Load() {
+	if _, ended := l.ended.Load(v.id); ended {
 		return true
 	}
-	if l.groups.Load() == 0 {
-		return false
+	if l.groups.Load() > 0 {
+		groups := groupsOf(v)
+		if l.hasGroup(groups[0], v.created) || l.hasGroup(groups[1], v.created) {
+			return true
+		}
 	}
-	groups := groupsOf(v)
-	return l.hasGroup(groups[0], v.created) || l.hasGroup(groups[1], v.created)
+	// Last, because put sets it first and then empties the list.
+	return v.created <= l.before.Load()
 }
 
 // groupsOf gives the groups a session belongs to.
