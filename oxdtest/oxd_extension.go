@@ -34,24 +34,35 @@ var extensionPaths = map[string]struct {
 func (s *Server) extension(ctx context.Context) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		to, known := extensionPaths[r.URL.Path]
-		health := r.URL.Path == "/health-check"
-		mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 		switch {
-		case !known && !health:
-			extensionError(w, http.StatusNotFound, "HTTP 404 Not Found")
-		case health && r.Method != http.MethodGet && r.Method != http.MethodHead, known && r.Method != http.MethodPost:
-			extensionError(w, http.StatusMethodNotAllowed, "HTTP 405 Method Not Allowed")
-		case known && mediaType != "application/json":
-			extensionError(w, http.StatusUnsupportedMediaType, "HTTP 415 Unsupported Media Type")
+		case misrouted(w, r, known):
 		case !acceptsJSON(r.Header.Values("Accept")):
 			extensionError(w, http.StatusNotAcceptable, "HTTP 406 Not Acceptable")
-		case health:
+		case !known: // the health check
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, "running") // which is no JSON
 		default:
 			s.serveExtension(ctx, w, r, to.command, to.authorized)
 		}
 	})
+}
+
+// misrouted answers requests that are for neither a command, whose path is known, nor the health check. The extension and oxd
+// 4 do it alike.
+func misrouted(w http.ResponseWriter, r *http.Request, known bool) bool {
+	health := r.URL.Path == "/health-check"
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case !known && !health:
+		extensionError(w, http.StatusNotFound, "HTTP 404 Not Found")
+	case health && r.Method != http.MethodGet && r.Method != http.MethodHead, known && r.Method != http.MethodPost:
+		extensionError(w, http.StatusMethodNotAllowed, "HTTP 405 Method Not Allowed")
+	case known && mediaType != "application/json":
+		extensionError(w, http.StatusUnsupportedMediaType, "HTTP 415 Unsupported Media Type")
+	default:
+		return false
+	}
+	return true
 }
 
 // acceptsJSON reads Accept (RFC 9110 section 12.5.1), without its preferences; none accepts everything.

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -43,16 +42,9 @@ var restCommands = map[string]restCommand{
 func (s *Server) rest(ctx context.Context) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		to, known := restCommands[r.URL.Path]
-		health := r.URL.Path == "/health-check"
-		mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 		switch {
-		case !known && !health:
-			extensionError(w, http.StatusNotFound, "HTTP 404 Not Found")
-		case health && r.Method != http.MethodGet && r.Method != http.MethodHead, known && r.Method != http.MethodPost:
-			extensionError(w, http.StatusMethodNotAllowed, "HTTP 405 Method Not Allowed")
-		case known && mediaType != "application/json":
-			extensionError(w, http.StatusUnsupportedMediaType, "HTTP 415 Unsupported Media Type")
-		case health:
+		case misrouted(w, r, known):
+		case !known: // the health check
 			restWrite(w, http.StatusOK, `{"application":"oxd","version":"4.2.3","status":"running"}`)
 		default:
 			s.serveREST(ctx, w, r, to)

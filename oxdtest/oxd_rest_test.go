@@ -5,7 +5,6 @@ package oxdtest_test
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,18 +20,8 @@ import (
 // rest sends one request and gives status and body.
 func rest(t *testing.T, s *oxdtest.Server, path, body string, header ...string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.RESTURL+path, strings.NewReader(body))
-	require.NoError(t, err)
-	req.Header.Set("Content-Type", "application/json")
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	res, err := s.HTTPClient().Do(req)
-	require.NoError(t, err)
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return res.StatusCode, string(text)
+	res, text := postTo(t, s, s.RESTURL+path, body, header...)
+	return res.StatusCode, text
 }
 
 func object4(t *testing.T, text string) object {

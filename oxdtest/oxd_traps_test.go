@@ -411,7 +411,15 @@ func TestMinorCommands(t *testing.T) {
 // post sends a command to the HTTPS extension.
 func post(t *testing.T, s *oxdtest.Server, path, body string, header ...string) (int, string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
+	res, answer := postTo(t, s, s.URL+path, body, header...)
+	assert.Equal(t, "application/json", res.Header.Get("Content-Type"))
+	return res.StatusCode, answer
+}
+
+// postTo sends JSON to one of the addresses of s. The body of the answer has been read.
+func postTo(t *testing.T, s *oxdtest.Server, address, body string, header ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i+1 < len(header); i += 2 {
@@ -422,8 +430,7 @@ func post(t *testing.T, s *oxdtest.Server, path, body string, header ...string) 
 	defer res.Body.Close()
 	answer, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
-	assert.Equal(t, "application/json", res.Header.Get("Content-Type"))
-	return res.StatusCode, string(answer)
+	return res, string(answer)
 }
 
 func TestTrap41TheHTTPSExtensionHasStatusesOfItsOwn(t *testing.T) {

@@ -11,6 +11,15 @@ import (
 	"strings"
 )
 
+// protectionAPI finds the authorization server's, and gets the access token for it (PAT).
+func (x *execution) protectionAPI() (m *opMetadata, token string, err error) {
+	if m, err = x.engine.op.umaMetadataAsIs(x.ctx, x.site.opHost); err != nil {
+		return nil, "", err
+	}
+	token, err = x.pat(x.site, x.site.client)
+	return m, token, err
+}
+
 // rsProtect appends: neither duplicates nor earlier rows are looked at.
 func (x *execution) rsProtect() (any, error) {
 	resources := x.params.resources()
@@ -22,11 +31,7 @@ func (x *execution) rsProtect() (any, error) {
 	if err := x.bound(true, own); err != nil {
 		return nil, err
 	}
-	m, err := x.engine.op.umaMetadataAsIs(x.ctx, x.site.opHost)
-	if err != nil {
-		return nil, err
-	}
-	protection, err := x.pat(x.site, x.site.client)
+	m, protection, err := x.protectionAPI()
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +122,7 @@ func (x *execution) rsModify() (any, error) {
 	if !ok {
 		return nil, notProtected(path, method)
 	}
-	m, err := x.engine.op.umaMetadataAsIs(x.ctx, x.site.opHost)
-	if err != nil {
-		return nil, err
-	}
-	protection, err := x.pat(x.site, x.site.client)
+	m, protection, err := x.protectionAPI()
 	if err != nil {
 		return nil, err
 	}
@@ -248,11 +249,7 @@ func (x *execution) introspectRPT(rpt string) (*introspection, error) {
 }
 
 func (x *execution) registerTicket(row umaRow) (string, error) {
-	m, err := x.engine.op.umaMetadataAsIs(x.ctx, x.site.opHost)
-	if err != nil {
-		return "", err
-	}
-	protection, err := x.pat(x.site, x.site.client)
+	m, protection, err := x.protectionAPI()
 	if err != nil {
 		return "", err
 	}
