@@ -121,12 +121,9 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	server, err := newResponder()
+	_, client, end, err := connected()
 	require.NoError(b, err)
-	defer server.close()
-	client, err := newClient(&oxd.TCPTransport{Addr: server.addr()})
-	require.NoError(b, err)
-	defer client.Close()
+	defer end()
 	b.Run("1", func(b *testing.B) { loop(b, checking(client)) })
 	b.Run("64", func(b *testing.B) {
 		b.ReportAllocs()

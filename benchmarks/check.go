@@ -37,6 +37,18 @@ func checking(c *oxd.Client) func() error {
 	}
 }
 
+// connected gives an oxd and a client of it with the defaults.
+func connected() (server *responder, client *oxd.Client, end func(), err error) {
+	if server, err = newResponder(); err != nil {
+		return nil, nil, nil, err
+	}
+	if client, err = newClient(&oxd.TCPTransport{Addr: server.addr()}); err != nil {
+		server.close()
+		return nil, nil, nil, err
+	}
+	return server, client, func() { _ = client.Close(); server.close() }, nil
+}
+
 func newClient(t oxd.Transport) (*oxd.Client, error) {
 	return oxd.NewClient(t, oxd.Site{OxdID: "bcad760f-91ba-46e1-a020-05e4281d91b6"})
 }
@@ -51,16 +63,11 @@ func repeated(n int, work func() error) []func() error {
 
 // measureCheck asks for decisions over the socket, with the transport's own number of connections, and then with others.
 func measureCheck(r *report, p plan) error {
-	server, err := newResponder()
+	server, client, end, err := connected()
 	if err != nil {
 		return err
 	}
-	defer server.close()
-	client, err := newClient(&oxd.TCPTransport{Addr: server.addr()})
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+	defer end()
 	check := checking(client)
 	if err := check(); err != nil {
 		return err
@@ -125,11 +132,8 @@ func measurePool(r *report, p plan, server *responder) error {
 	if err != nil {
 		return err
 	}
-	for i, s := range subjects {
-		m := measurement{Group: "UMA check over the socket, 64 callers, size of the pool", Name: s.name}
-		m.fill(s, results[i], results[0], "times the checks per second of one connection")
-		r.add(m)
-	}
+	const group = "UMA check over the socket, 64 callers, size of the pool"
+	r.addAll(group, subjects, results, results[0], "times the checks per second of one connection")
 	return nil
 }
 
@@ -217,16 +221,11 @@ func passing(h http.Handler) func() error {
 
 // measureGrant decides from the cache of grants, with few routes and with many.
 func measureGrant(r *report, p plan) error {
-	server, err := newResponder()
+	_, client, end, err := connected()
 	if err != nil {
 		return err
 	}
-	defer server.close()
-	client, err := newClient(&oxd.TCPTransport{Addr: server.addr()})
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+	defer end()
 	var subjects []subject
 	for routes := 1; routes <= p.maxRoutes; routes *= 100 {
 		guard, handler, err := newGuard(routes)
@@ -242,15 +241,9 @@ func measureGrant(r *report, p plan) error {
 		return err
 	}
 	last := len(subjects) - 1
-	for i, s := range subjects {
-		m := measurement{Group: "UMA grant from the cache", Name: s.name}
-		m.fill(s, results[i], results[last], "times as fast as a round trip")
-		r.add(m)
-		if i == 0 {
-			r.atMost("cached grant: microseconds", 1, m.Nanos/1000)
-			r.atMost("cached grant: allocations", 0, m.Allocs)
-		}
-	}
+	first := r.addAll("UMA grant from the cache", subjects, results, results[last], "times as fast as a round trip")[0]
+	r.atMost("cached grant: microseconds", 1, first.Nanos/1000)
+	r.atMost("cached grant: allocations", 0, first.Allocs)
 	r.atMost("cached grant: request, most routes / one route", 1.25, results[last-1].per(results[1]).median())
 	return nil
 }

@@ -39,6 +39,17 @@ func (m *measurement) fill(s subject, result, own series, ratioOf string) {
 	}
 }
 
+// addAll adds the results of one group, with the ratio of own to each.
+func (r *report) addAll(group string, subjects []subject, results []series, own series, ratioOf string) (added []measurement) {
+	for i, s := range subjects {
+		m := measurement{Group: group, Name: s.name}
+		m.fill(s, results[i], own, ratioOf)
+		r.add(m)
+		added = append(added, m)
+	}
+	return added
+}
+
 // goal is a limit and what was measured against it.
 type goal struct {
 	What     string  `json:"what"`

@@ -191,11 +191,7 @@ func measureRules(r *report, p plan) error {
 	if err != nil {
 		return err
 	}
-	for i, s := range subjects {
-		m := measurement{Group: "a request with a session through Rules", Name: s.name}
-		m.fill(s, results[i], results[0], "times as fast as with one rule")
-		r.add(m)
-	}
+	r.addAll("a request with a session through Rules", subjects, results, results[0], "times as fast as with one rule")
 	r.atMost("rules: request, most rules / one rule", 1.25, results[len(results)-1].per(results[0]).median())
 	return nil
 }
@@ -224,10 +220,6 @@ func measureProcessors(r *report, p plan) error {
 	if err != nil {
 		return err
 	}
-	for i, s := range subjects {
-		m := measurement{Group: "read a session, payload M, by GOMAXPROCS", Name: s.name}
-		m.fill(s, results[i], results[0], "times the reads per second of one")
-		r.add(m)
-	}
+	r.addAll("read a session, payload M, by GOMAXPROCS", subjects, results, results[0], "times the reads per second of one")
 	return nil
 }

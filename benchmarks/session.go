@@ -123,11 +123,7 @@ func measureForged(r *report, p plan) error {
 	if err != nil {
 		return err
 	}
-	for i, s := range subjects {
-		m := measurement{Group: "refuse a forged cookie, payload M", Name: s.name}
-		m.fill(s, results[i], results[0], "the first / this")
-		r.add(m)
-	}
+	r.addAll("refuse a forged cookie, payload M", subjects, results, results[0], "the first / this")
 	r.atMost("forged: / genuine", 1, results[0].per(results[2]).median())
 	r.atMost("forged: eight keys / one key", 1.25, results[1].per(results[0]).median())
 	return nil
