@@ -4,7 +4,6 @@ package oxdauth
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -144,8 +143,6 @@ func (m *Middleware) refuse(w http.ResponseWriter, r *http.Request, kind EventKi
 func (m *Middleware) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	m.writeError(w, r, err, newRequestID())
 }
-
-func newRequestID() string { return rand.Text()[:12] }
 
 func (m *Middleware) writeError(w http.ResponseWriter, r *http.Request, err error, id string) {
 	status := StatusCode(err)

@@ -1,6 +1,6 @@
 package oxdauth
 
-// Ids of decisions.
+// Ids by which an answer, its record in the log and its event or decision are found together.
 
 import (
 	"crypto/rand"
@@ -9,24 +9,23 @@ import (
 )
 
 const (
-	idChars = 12 // 60 bits
-	idBatch = 64
+	requestIDChars = 12 // 60 bits
+	requestIDBatch = 64
 )
 
-// idSource gives ids cut from a longer random text, so that one costs hardly anything. Its zero value is ready for use, by
-// several goroutines.
-type idSource struct{ texts sync.Pool }
+// requestIDs holds random texts from which ids are cut, so that one costs a decision hardly anything.
+var requestIDs sync.Pool // of *string
 
-func (s *idSource) next() string {
-	text, _ := s.texts.Get().(*string)
+func newRequestID() string {
+	text, _ := requestIDs.Get().(*string)
 	if text == nil || *text == "" {
-		var random [idChars * idBatch * 5 / 8]byte
+		var random [requestIDChars * requestIDBatch * 5 / 8]byte
 		rand.Read(random[:]) // never fails since Go 1.24: a broken source ends the process
 		fresh := base32.StdEncoding.EncodeToString(random[:])
 		text = &fresh
 	}
-	id := (*text)[:idChars]
-	*text = (*text)[idChars:]
-	s.texts.Put(text)
+	id := (*text)[:requestIDChars]
+	*text = (*text)[requestIDChars:]
+	requestIDs.Put(text)
 	return id
 }

@@ -31,7 +31,7 @@ func (s *storage) check(ctx context.Context, v *identity) error {
 	if s == nil {
 		return nil
 	}
-	_, ended, err := s.find(ctx, s.key(endedKind, v.id))
+	ended, err := s.noted(ctx, endedKind, v.id)
 	switch {
 	case err != nil:
 		return err

@@ -41,8 +41,6 @@ type Guard struct {
 
 	noIntrospection atomic.Bool // oxd does not have introspect_rpt
 
-	ids idSource // of decisions
-
 	mu     sync.RWMutex // guards the rest
 	routes []*route
 	first  map[resourceMethod]*route // the first declaration of each

@@ -49,7 +49,7 @@ func (g *Guard) check(r *http.Request, rt *route, now time.Time) (verdict, strin
 func (g *Guard) newDecision(r *http.Request, rt *route, v verdict, started time.Time) Decision {
 	now := time.Now()
 	return Decision{
-		ID: g.ids.next(), Resource: rt.path, Method: rt.method, RequestMethod: r.Method, Outcome: v.outcome, Reason: v.reason,
+		ID: newRequestID(), Resource: rt.path, Method: rt.method, RequestMethod: r.Method, Outcome: v.outcome, Reason: v.reason,
 		Cached: v.cached, ReportOnly: g.settings.reportOnly, CheckedAt: now, Latency: now.Sub(started), ticket: v.ticket,
 	}
 }
