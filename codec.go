@@ -66,6 +66,17 @@ type payload interface {
 	unmarshal([]byte) error
 }
 
+// anyVersion is a payload of which only the version is read. It is never sealed.
+type anyVersion struct{ known bool }
+
+func (*anyVersion) marshal() []byte { return nil }
+
+func (v *anyVersion) unmarshal(b []byte) error {
+	r, err := newInflatedReader(b)
+	v.known = err == nil && !r.bad
+	return nil
+}
+
 func (v *identity) marshal() []byte {
 	b := make([]byte, 0, 256)
 	b = append(b, payloadVersion)

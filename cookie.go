@@ -167,6 +167,23 @@ func (s *sealer) open(jar jar, value string, v payload) (rotate, ok bool) {
 	return false, false
 }
 
+// unknownVersion reports whether the request carries a cookie of this name that was sealed with one
+// of the keys, but by a version of this package whose payload this one cannot read.
+func (s *sealer) unknownVersion(jar jar) bool {
+	tried := 0
+	for _, c := range jar {
+		if c.name != s.name || tried == maxCandidates {
+			continue
+		}
+		tried++
+		var v anyVersion
+		if _, ok := s.open(jar, c.value, &v); ok && !v.known {
+			return true
+		}
+	}
+	return false
+}
+
 // join appends the chunks after the first. Without one of them, or with an empty one, there is no value.
 func (s *sealer) join(jar jar, first string, n int) (string, bool) {
 	if n == 1 {

@@ -272,7 +272,9 @@ func (m *Middleware) save(w http.ResponseWriter, jar jar, v *identity, t *tokens
 		}
 	}
 	if m.shared != nil {
-		m.tokens.clear(w, jar, 0) // from before there was a store
+		if !m.tokens.unknownVersion(jar) {
+			m.tokens.clear(w, jar, 0) // from before there was a store
+		}
 		return nil
 	}
 	if rewrite && t != nil {

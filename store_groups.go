@@ -19,7 +19,10 @@ const (
 )
 
 // groupEnd ends the sessions of a group that were created up to this second.
-type groupEnd struct{ through int64 }
+type groupEnd struct {
+	through int64
+	unknown bool // the value is of another version of this package
+}
 
 func (v *groupEnd) marshal() []byte {
 	return binary.AppendUvarint([]byte{payloadVersion}, uint64(v.through))
@@ -27,6 +30,9 @@ func (v *groupEnd) marshal() []byte {
 
 func (v *groupEnd) unmarshal(b []byte) error {
 	r := newReader(b)
+	if v.unknown = r.bad; v.unknown {
+		return nil
+	}
 	v.through = r.time()
 	return r.finish()
 }
@@ -62,6 +68,8 @@ func (s *storage) endGroup(ctx context.Context, id groupID, lifetime time.Durati
 }
 
 // groupEnded reports whether a replica has ended the sessions of a group that were created by then.
+// The error is [ErrStore] when that cannot be read. An end of an unknown version is such a case: which
+// sessions it concerns is not known, and a login would not make it known.
 func (s *storage) groupEnded(ctx context.Context, id groupID, created int64) (bool, error) {
 	now := time.Now()
 	s.mu.Lock()
@@ -71,6 +79,9 @@ func (s *storage) groupEnded(ctx context.Context, id groupID, created int64) (bo
 		var end groupEnd
 		if _, err := s.get(ctx, s.key(groupKind, id), &end); err != nil {
 			return false, err
+		}
+		if end.unknown {
+			return false, storeError("reading", errVersion)
 		}
 		known = knownGroup{end.through, now.Add(groupPause)}
 		s.rememberGroup(id, known)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -25,6 +26,8 @@ const (
 	endedKind        = "ended"   // it is there: the session has ended
 	lockKind         = "refresh" // it is there: a refresh is under way
 )
+
+var errVersion = errors.New("a value of an unknown version")
 
 // storage is a [Store] as this package uses it. It is safe for concurrent use; the methods that are called on every request
 // do nothing on a nil one.
