@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"example.com/oxdauth/internal/logouttoken"
 	"example.com/oxdauth/oxd"
 )
 
@@ -23,7 +24,7 @@ const clientIDPause = time.Minute
 // knows. Default: off.
 func WithBackChannelLogout(issuer string, client *http.Client) Option {
 	return option(func(s *settings) (err error) {
-		if s.provider, err = newProviderKeys(issuer, client); err != nil {
+		if s.provider, err = logouttoken.New(issuer, client); err != nil {
 			return fmt.Errorf("oxdauth: WithBackChannelLogout: %w", err)
 		}
 		return nil
@@ -36,8 +37,9 @@ func WithBackChannelLogout(issuer string, client *http.Client) Option {
 // A token with a sid ends the sessions made from that session at the provider, and those of its sub about which the
 // provider gave no sid; a token with a sub alone ends all of the user's. They end on this replica from the next
 // request on, and on the others as by [Middleware.RevokeSubject]. The answer is 200, 400 for a token that fails any check of
-// section 2.6 or was taken before, or 503 when it cannot be checked now and should be sent again. The signature is
-// RS, PS or ES with 256, 384 or 512 bits; exp and jti are required; a token older than 10 minutes is refused.
+// section 2.6 or was taken before, or 503 when it cannot be checked now and should be sent again. The algorithm of the
+// signature is RS, PS or ES with 256, 384 or 512 bits, EdDSA or Ed25519 (RFC 9864); exp and jti are required; a token older
+// than 10 minutes is refused.
 //
 // oxd does not tell the client id that aud has to name. It is known from the authorization URLs oxd has made, and oxd is
 // asked for one when none has the id of a token; tokens for a client id from before a new registration are refused.
@@ -52,7 +54,7 @@ func (m *Middleware) BackChannelLogout() http.Handler {
 			return
 		}
 		neverStore(w)
-		r.Body = http.MaxBytesReader(w, r.Body, maxLogoutToken+1024)
+		r.Body = http.MaxBytesReader(w, r.Body, logouttoken.MaxToken+1024)
 		err := m.takeLogoutToken(r)
 		if err == nil {
 			w.WriteHeader(http.StatusOK)
@@ -60,7 +62,7 @@ func (m *Middleware) BackChannelLogout() http.Handler {
 		}
 		m.logger.WarnContext(r.Context(), "oxdauth: back-channel logout refused", "error", err)
 		status, code := http.StatusBadRequest, "invalid_request"
-		if errors.Is(err, errNoKeys) {
+		if errors.Is(err, logouttoken.ErrUnavailable) {
 			status, code = http.StatusServiceUnavailable, "temporarily_unavailable"
 			w.Header().Set("Retry-After", "60")
 		}
@@ -76,53 +78,35 @@ func (m *Middleware) takeLogoutToken(r *http.Request) error {
 	if err := r.ParseForm(); err != nil || len(r.PostForm["logout_token"]) != 1 {
 		return badToken("the form has not exactly one logout_token")
 	}
-	signed, err := parseJWS(r.PostForm.Get("logout_token"))
+	t, err := m.provider.Verify(r.Context(), r.PostForm.Get("logout_token"), time.Now())
 	if err != nil {
 		return err
 	}
-	if err := m.provider.verify(r.Context(), signed); err != nil {
+	if err := m.checkAudience(r.Context(), t.Audience); err != nil {
 		return err
 	}
-	t, err := readLogoutToken(signed.claims, m.provider.issuer, time.Now())
-	if err != nil {
-		return err
-	}
-	if err := m.checkAudience(r.Context(), t.audience); err != nil {
-		return err
-	}
-	jti, until := hash16("jti", t.id), t.issued.Add(logoutTokenLife).Unix()+1
+	jti, until := hash16("jti", t.ID), t.Until.Unix()
 	used, err := m.shared.noted(r.Context(), jtiKind, jti)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errNoKeys, err)
+		return fmt.Errorf("%w: %w", logouttoken.ErrUnavailable, err)
 	}
 	fresh, kept := m.logoutTokens.add(jti, until)
 	switch {
 	case used, !fresh:
 		return badToken("it has been used before")
 	case !kept:
-		return fmt.Errorf("%w: too many of them", errNoKeys)
+		return fmt.Errorf("%w: too many of them", logouttoken.ErrUnavailable)
 	}
 	if err := m.shared.note(r.Context(), jtiKind, jti, until); err != nil {
 		m.logger.ErrorContext(r.Context(), "oxdauth: a logout token may be taken by another replica as well", "error", err)
 	}
 	m.endByToken(r.Context(), t)
-	m.emitEnded(r.Context(), m.provider.issuer, t.subject, EndedByBackChannel)
-	m.logger.InfoContext(r.Context(), "oxdauth: back-channel logout", "subject", t.subject)
+	m.emitEnded(r.Context(), m.provider.Issuer(), t.Subject, EndedByBackChannel)
+	m.logger.InfoContext(r.Context(), "oxdauth: back-channel logout", "subject", t.Subject)
 	return nil
 }
 
-func (k *providerKeys) verify(ctx context.Context, signed *jws) error {
-	keys, err := k.find(ctx, signed.keyID)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		if signed.verified(key) {
-			return nil
-		}
-	}
-	return badToken("its signature is not the provider's")
-}
+func badToken(reason string) error { return fmt.Errorf("%w: %s", logouttoken.ErrInvalid, reason) }
 
 // checkAudience wants every audience to be this client (OpenID Connect Core section 3.1.3.7). It comes after the signature,
 // so only the provider can make us ask oxd.
@@ -133,7 +117,7 @@ func (m *Middleware) checkAudience(ctx context.Context, audience []string) error
 			_, err = m.newLogin(answer, loginRequest{}) // which learns the client id
 		}
 		if err != nil {
-			return fmt.Errorf("%w: the client id is not known: %w", errNoKeys, err)
+			return fmt.Errorf("%w: the client id is not known: %w", logouttoken.ErrUnavailable, err)
 		}
 		m.clientAsked.Store(now)
 	}
@@ -143,15 +127,15 @@ func (m *Middleware) checkAudience(ctx context.Context, audience []string) error
 	return nil
 }
 
-func (m *Middleware) endByToken(ctx context.Context, t *logoutToken) {
-	issuer := m.provider.issuer
+func (m *Middleware) endByToken(ctx context.Context, t *logouttoken.Token) {
+	issuer := m.provider.Issuer()
 	switch {
-	case t.sid == "":
-		m.endGroup(ctx, groupOf(groupSubject, issuer, t.subject))
-	case t.subject != "":
-		m.endGroup(ctx, groupOf(groupNoSID, issuer, t.subject))
+	case t.SID == "":
+		m.endGroup(ctx, groupOf(groupSubject, issuer, t.Subject))
+	case t.Subject != "":
+		m.endGroup(ctx, groupOf(groupNoSID, issuer, t.Subject))
 		fallthrough
 	default:
-		m.endGroup(ctx, groupOf(groupSID, issuer, t.sid))
+		m.endGroup(ctx, groupOf(groupSID, issuer, t.SID))
 	}
 }

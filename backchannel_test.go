@@ -3,13 +3,16 @@ package oxdauth_test
 // Back-channel logout, and the finality of every logout, over real sockets.
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -104,6 +107,61 @@ func TestV108ALogoutTokenIsTakenOnce(t *testing.T) {
 		assert.Equal(t, want, res.StatusCode, name)
 		assert.Contains(t, res.Header.Get("Cache-Control"), "no-store", name)
 	}
+}
+
+// What a logout token may say is tested in internal/logouttoken, and how it may be signed in internal/jose.
+func TestALogoutTokenWithAFaultEndsNothing(t *testing.T) {
+	t.Parallel()
+	handler, of := sessions()
+	a := newApp(t, setup{late: backChannel, handler: handler})
+	b := a.signedIn(user, password)
+	copied, s := a.sessionCookie(b), of(a, b)
+	token := func(change map[string]any) string {
+		all := map[string]any{"sub": s.Subject, "sid": s.SID}
+		maps.Copy(all, change)
+		return a.logoutToken(all)
+	}
+	good := token(nil)
+	var clientID string
+	claims, err := base64.RawURLEncoding.DecodeString(strings.Split(good, ".")[1])
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(claims, &struct {
+		Aud *string `json:"aud"`
+	}{&clientID}))
+	require.NotEmpty(t, clientID)
+	for name, text := range map[string]string{
+		"V-108 nothing":           "",
+		"V-108 text":              "a.b.c",
+		"V-108 no signature":      good[:strings.LastIndex(good, ".")+1],
+		"V-108 padded base64":     good + "==",
+		"V-108 a newline":         good + "\n",
+		"V-108 an endless token":  strings.Repeat("a", 16<<10) + good,
+		"V-108 alg none":          base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + good[strings.Index(good, "."):strings.LastIndex(good, ".")+1],
+		"V-108 another issuer":    token(map[string]any{"iss": "https://evil.example"}),
+		"V-108 no audience":       token(map[string]any{"aud": nil}),
+		"V-108 another audience":  token(map[string]any{"aud": "other"}),
+		"V-108 one more audience": token(map[string]any{"aud": []string{clientID, "other"}}),
+		"V-108 an empty audience": token(map[string]any{"aud": []string{}}),
+		"V-108 an old iat":        token(map[string]any{"iat": time.Now().Add(-time.Hour).Unix()}),
+		"V-108 a nonce":           token(map[string]any{"nonce": "x"}),
+		"V-108 no jti":            token(map[string]any{"jti": nil}),
+		"V-108 neither":           a.logoutToken(nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			res, body := a.post(text)
+			assert.Equal(t, http.StatusBadRequest, res.StatusCode)
+			assert.JSONEq(t, `{"error":"invalid_request"}`, body)
+			assert.Equal(t, http.StatusOK, a.status(copied))
+		})
+	}
+	t.Run("V-108 a good one, twice", func(t *testing.T) {
+		good := token(map[string]any{"aud": []string{clientID}})
+		res, body := a.post(good)
+		assert.Equal(t, http.StatusOK, res.StatusCode, body)
+		assert.Equal(t, http.StatusFound, a.status(copied))
+		res, _ = a.post(good)
+		assert.Equal(t, http.StatusBadRequest, res.StatusCode)
+	})
 }
 
 func TestV109ALogoutTokenForAUserEndsAllTheirSessions(t *testing.T) {

@@ -34,7 +34,6 @@ var (
 
 	errBadCallback = errors.New("oxdauth: malformed callback")
 	errBadLogout   = errors.New("oxdauth: logout from the provider refused")
-	errNoKeys      = errors.New("oxdauth: logout token cannot be checked now")
 	errMethod      = errors.New("oxdauth: method not allowed")
 	errAuthURL     = errors.New("oxdauth: oxd answered an unusable authorization URL")
 )

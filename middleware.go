@@ -75,7 +75,7 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 		m.revoked.before.Store(s.notBefore.Add(-1).Unix())
 	}
 	if m.provider != nil {
-		m.issuers.add(m.provider.issuer)
+		m.issuers.add(m.provider.Issuer())
 	}
 	if where.secure {
 		m.prefix = "__Host-" + m.prefix

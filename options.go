@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"example.com/oxdauth/internal/logouttoken"
 )
 
 // Option changes one setting of [New]. Options are made by the With functions of this package only.
@@ -41,7 +43,7 @@ type settings struct {
 	keepForms            bool
 	clearSiteData        bool
 	notBefore            time.Time
-	provider             *providerKeys // nil: no back-channel logout
+	provider             *logouttoken.Verifier // nil: no back-channel logout
 	errorHandler         ErrorHandler
 	pages                *template.Template
 	pagePolicy           string

@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"example.com/oxdauth/internal/logouttoken"
 )
 
 const testIssuer = "https://idp.example"
@@ -88,17 +90,16 @@ func TestWithNotBeforeRefusesOlderSessions(t *testing.T) {
 
 func TestALogoutOfAProviderSessionEndsWhatCanBeOfIt(t *testing.T) {
 	t.Parallel()
-	m := newTestMiddleware(t, &fakeOxd{})
-	m.provider = &providerKeys{issuer: testIssuer}
+	m := newTestMiddleware(t, &fakeOxd{}, WithBackChannelLogout(testIssuer, nil))
 	now := time.Now().Unix()
-	m.endByToken(t.Context(), &logoutToken{sid: "s1"})
+	m.endByToken(t.Context(), &logouttoken.Token{SID: "s1"})
 	assert.True(t, m.revoked.has(revoked("s1", now-1)))
 	assert.False(t, m.revoked.has(revoked("s2", now-1)))
 	assert.False(t, m.revoked.has(revoked("", now-1)))
-	m.endByToken(t.Context(), &logoutToken{sid: "s3", subject: "alice"})
+	m.endByToken(t.Context(), &logouttoken.Token{SID: "s3", Subject: "alice"})
 	assert.True(t, m.revoked.has(revoked("", now-1)), "nobody can tell that it is not of s3")
 	assert.False(t, m.revoked.has(revoked("s2", now-1)))
-	m.endByToken(t.Context(), &logoutToken{subject: "alice"})
+	m.endByToken(t.Context(), &logouttoken.Token{Subject: "alice"})
 	assert.True(t, m.revoked.has(revoked("s2", now-1)))
 	assert.False(t, m.revoked.has(revoked("s1", now+5)), "a new login")
 }
