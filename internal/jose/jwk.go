@@ -5,11 +5,11 @@ package jose
 import (
 	"crypto/rsa"
 	"encoding/base64"
-	stdjson "encoding/json"
+	"encoding/json"
 	"math/big"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/json"
+	josejson "github.com/go-jose/go-jose/v4/json"
 )
 
 const (
@@ -27,7 +27,7 @@ type key struct {
 
 // jwkSet is a JWK Set (RFC 7517 section 5).
 type jwkSet struct {
-	Keys []stdjson.RawMessage `json:"keys"`
+	Keys []json.RawMessage `json:"keys"`
 }
 
 // usable returns the keys of the set that can verify signatures. The others are passed over, as
@@ -63,7 +63,7 @@ func parseKey(raw []byte) (k key, ok bool) {
 		D   json.RawMessage `json:"d"` // of every private key
 		K   json.RawMessage `json:"k"` // of every symmetric key
 	}
-	if json.Unmarshal(raw, &members) != nil || members.D != nil || members.K != nil {
+	if josejson.Unmarshal(raw, &members) != nil || members.D != nil || members.K != nil {
 		return key{}, false
 	}
 	if members.Use != "" && members.Use != "sig" {
@@ -98,9 +98,6 @@ func parseRSA(n, e string) (*rsa.PublicKey, bool) {
 
 // parsePoint returns an *ecdsa.PublicKey or an ed25519.PublicKey.
 func parsePoint(p curvePoint) (any, bool) {
-	if p.Kty != "EC" && p.Kty != "OKP" {
-		return nil, false
-	}
 	var jwk jose.JSONWebKey
 	raw, err := json.Marshal(p)
 	if err != nil || jwk.UnmarshalJSON(raw) != nil || !jwk.Valid() {

@@ -18,7 +18,7 @@ import (
 const (
 	fetchTimeout = 10 * time.Second // discovery and keys together
 	fetchPause   = time.Minute      // between fetches, however many unknown keys are named
-	freshness    = time.Hour        // keys are fetched again after it, so that withdrawn ones are noticed
+	freshness    = time.Hour        // then keys are fetched again, to notice withdrawn ones
 	maxDocument  = 256 << 10        // bytes
 )
 
