@@ -2,11 +2,14 @@ package oxd
 
 // What tests in package oxd_test need from inside.
 
-import "bufio"
+import (
+	"bufio"
+
+	"example.com/oxdauth/internal/oxdwire"
+)
 
 var (
 	ReadFrame         = func(r *bufio.Reader) ([]byte, bool, error) { return readFrame(r) }
-	Units             = units
 	Encode            = encode
 	DecodeEnvelope    = decodeEnvelope
 	UsableLifetime    = usable
@@ -16,7 +19,7 @@ var (
 
 // AppendFrame puts the length in front of any text.
 func AppendFrame(text []byte) []byte {
-	frame := append(make([]byte, prefixLen), text...)
-	putLength(frame, units(text))
+	frame := append(make([]byte, oxdwire.PrefixLen), text...)
+	oxdwire.PutLength(frame, oxdwire.Units(text))
 	return frame
 }

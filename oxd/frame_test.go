@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"example.com/oxdauth/internal/oxdwire"
 	"example.com/oxdauth/oxd"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -125,7 +126,7 @@ func TestEncodedParametersAreASCII(t *testing.T) {
 			got, err := oxd.Encode(tc.in)
 			require.NoError(t, err)
 			assert.Equal(t, tc.want, string(got))
-			assert.Equal(t, len(got), oxd.Units(got))
+			assert.Equal(t, len(got), oxdwire.Units(got))
 			var back string
 			require.NoError(t, json.Unmarshal(got, &back))
 			assert.Equal(t, strings.ToValidUTF8(tc.in, "\uFFFD"), back)

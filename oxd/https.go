@@ -9,8 +9,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
+
+	"example.com/oxdauth/internal/oxdwire"
 )
 
 // HTTPSTransport speaks to the oxd-https-extension of oxd 3.1. Fields must not
@@ -37,28 +38,6 @@ type HTTPSTransport struct {
 // errNotExposed is a command that the server has no path for.
 var errNotExposed = fmt.Errorf("not available over HTTPS: %w", ErrUnsupported)
 
-// needsHeader tells for each path of the extension whether it demands a token.
-var needsHeader = map[string]bool{
-	"setup-client":                      false,
-	"get-client-token":                  false,
-	"get-access-token-by-refresh-token": false,
-	"register-site":                     true,
-	"update-site":                       true,
-	"get-authorization-url":             true,
-	"get-tokens-by-code":                true,
-	"get-user-info":                     true,
-	"get-logout-uri":                    true,
-	"uma-rs-protect":                    true,
-	"uma-rs-check-access":               true,
-	"uma-rp-get-rpt":                    true,
-	"uma-rp-get-claims-gathering-url":   true,
-
-	// Of later 3.1.x versions; 3.1.1 answers 404.
-	"remove-site":             true,
-	"introspect-access-token": true,
-	"introspect-rpt":          true,
-}
-
 func (t *HTTPSTransport) settings() webSettings {
 	return webSettings{"HTTPSTransport", t.BaseURL, t.Client, t.Timeout}
 }
@@ -71,7 +50,7 @@ func (t *HTTPSTransport) check() error {
 }
 
 func (t *HTTPSTransport) offers(command string) error {
-	if _, exposed := needsHeader[pathOf(command)]; !exposed {
+	if _, exposed := oxdwire.ExtensionRoute(oxdwire.ExtensionPath(command)); !exposed {
 		return fmt.Errorf("oxd: %s: %w", command, errNotExposed)
 	}
 	return nil
@@ -85,8 +64,8 @@ func (t *HTTPSTransport) RoundTrip(ctx context.Context, req *Request) (*Response
 	if err := t.offers(req.Command); err != nil {
 		return nil, err
 	}
-	path := pathOf(req.Command)
-	if needsHeader[path] && req.Token.IsZero() {
+	path := oxdwire.ExtensionPath(req.Command)
+	if route, _ := oxdwire.ExtensionRoute(path); route.Token && req.Token.IsZero() {
 		return nil, fmt.Errorf("oxd: %s: needs a protection token over HTTPS; set Site.Protected", req.Command)
 	}
 	if _, err := newFrame(req); err != nil { // what the extension is going to send
@@ -96,14 +75,6 @@ func (t *HTTPSTransport) RoundTrip(ctx context.Context, req *Request) (*Response
 		command: req.Command, method: http.MethodPost, path: path,
 		body: req.Params, header: commandHeader(req.Token), repeatable: req.Repeatable,
 	}, interpret)
-}
-
-// pathOf follows the rule of the extension and its one exception.
-func pathOf(command string) string {
-	if command == updateCommand {
-		return "update-site"
-	}
-	return strings.ReplaceAll(command, "_", "-")
 }
 
 // interpret looks for the envelope before the status: refusals of oxd come with

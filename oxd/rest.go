@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"example.com/oxdauth/internal/oxdwire"
 )
 
 // RESTTransport speaks to oxd-server 4.0 to 4.5. It takes commands in the names
@@ -42,50 +44,6 @@ type RESTTransport struct {
 	web web
 }
 
-// restPaths are the commands that oxd 4 takes by POST. Which of them 4.0 lacks,
-// a 404 tells.
-var restPaths = map[string]bool{
-	"register-site":                     true,
-	"update-site":                       true,
-	"remove-site":                       true,
-	"get-client-token":                  true,
-	"get-authorization-url":             true,
-	"get-authorization-code":            true,
-	"get-tokens-by-code":                true,
-	"get-user-info":                     true,
-	"get-logout-uri":                    true,
-	"get-access-token-by-refresh-token": true,
-	"introspect-access-token":           true,
-	"introspect-rpt":                    true,
-	"uma-rs-protect":                    true,
-	"uma-rs-modify":                     true,
-	"uma-rs-check-access":               true,
-	"uma-rp-get-rpt":                    true,
-	"uma-rp-get-claims-gathering-url":   true,
-	"authorization-code-flow":           true,
-	"check-access-token":                true,
-	"check-id-token":                    true,
-	"get-rp":                            true,
-	"get-jwks":                          true,
-	"get-discovery":                     true,
-	"get-issuer":                        true,
-	"get-request-object-uri":            true,
-}
-
-// restPathOf finds the path of commands that 3.1 calls otherwise. register-site
-// answers what setup_client does: there is one client for logins and tokens.
-func restPathOf(command string) string {
-	switch command {
-	case setupCommand:
-		return "register-site"
-	case idTokenCommand:
-		return "check-id-token"
-	case accessTokenCommand:
-		return "check-access-token"
-	}
-	return pathOf(command)
-}
-
 func (t *RESTTransport) settings() webSettings {
 	return webSettings{"RESTTransport", t.BaseURL, t.Client, t.Timeout}
 }
@@ -101,7 +59,7 @@ func (t *RESTTransport) check() error {
 }
 
 func (t *RESTTransport) offers(command string) error {
-	if !restPaths[restPathOf(command)] {
+	if _, exposed := oxdwire.RESTRoute(oxdwire.RESTPath(command)); !exposed {
 		return fmt.Errorf("oxd: %s: %w", command, errNotExposed)
 	}
 	return nil
@@ -124,10 +82,10 @@ func (t *RESTTransport) RoundTrip(ctx context.Context, req *Request) (*Response,
 	}
 	header := commandHeader(req.Token)
 	if !req.Token.IsZero() && t.AuthorizationOxdID != "" {
-		header["AuthorizationOxdId"] = []string{t.AuthorizationOxdID}
+		header[oxdwire.HeaderAuthorizationOxdID] = []string{t.AuthorizationOxdID}
 	}
 	resp, err := t.web.roundTrip(ctx, t.settings(), webRequest{
-		command: req.Command, method: http.MethodPost, path: restPathOf(req.Command),
+		command: req.Command, method: http.MethodPost, path: oxdwire.RESTPath(req.Command),
 		body: body, header: header, repeatable: req.Repeatable,
 	}, readREST)
 	var te *TransportError

@@ -6,6 +6,8 @@ package oxd
 import (
 	"encoding/json"
 	"slices"
+
+	"example.com/oxdauth/internal/oxdwire"
 )
 
 // restParams renames the parameters of a registration. oxd 4 ignores the names
@@ -21,17 +23,19 @@ func restParams(command string, params json.RawMessage) ([]byte, error) {
 		return nil, errNotObject
 	}
 	// The first redirect URI is the one for logins.
-	if uri := o.text("authorization_redirect_uri"); uri != "" {
-		others := slices.DeleteFunc(o.values("redirect_uris"), func(s string) bool { return s == uri })
-		o.put("redirect_uris", append([]string{uri}, others...))
+	if uri := o.text(oxdwire.Param3RedirectURI); uri != "" {
+		others := slices.DeleteFunc(o.values(oxdwire.Param4RedirectURIs), func(s string) bool { return s == uri })
+		o.put(oxdwire.Param4RedirectURIs, append([]string{uri}, others...))
 	}
-	if uri := o.text("post_logout_redirect_uri"); uri != "" {
-		o.put("post_logout_redirect_uris", []string{uri})
+	if uri := o.text(oxdwire.Param3PostLogout); uri != "" {
+		o.put(oxdwire.Param4PostLogouts, []string{uri})
 	}
-	if o.boolean("trusted_client") { // 3.1 makes the same of it
-		o.put("custom_attributes", map[string]string{"oxAuthTrustedClient": "true"})
+	if o.boolean(oxdwire.Param3Trusted) { // 3.1 makes the same of it
+		o.put(oxdwire.Param4Attributes, map[string]string{oxdwire.AttributeTrusted: "true"})
 	}
-	for _, name := range []string{"authorization_redirect_uri", "post_logout_redirect_uri", "trusted_client", "client_logout_uris"} {
+	for _, name := range []string{
+		oxdwire.Param3RedirectURI, oxdwire.Param3PostLogout, oxdwire.Param3Trusted, oxdwire.Param3LogoutURIs,
+	} {
 		delete(o, name)
 	}
 	return encode(o)

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"example.com/oxdauth/internal/oxdwire"
 )
 
 // Transport carries one command to oxd and its answer back.
@@ -54,12 +56,9 @@ type Response struct {
 }
 
 const (
-	statusOK    = "ok"
-	statusError = "error"
+	statusOK    = oxdwire.StatusOK
+	statusError = oxdwire.StatusError
 
-	// maxUnits is the largest number a length prefix of four digits can hold. The
-	// HTTPS extension forwards to such a socket, so it holds there as well.
-	maxUnits       = 9999
 	defaultTimeout = 10 * time.Second
 )
 
@@ -76,7 +75,7 @@ func encode(v any) ([]byte, error) {
 }
 
 func escapeASCII(text []byte) []byte {
-	if units(text) == len(text) {
+	if oxdwire.Units(text) == len(text) {
 		return text
 	}
 	var out []byte
