@@ -1,12 +1,14 @@
+// Provider: what a test sets at the OpenID Provider and the authorization server, and what it
+// reads.
+
 package oxdtest
 
 import (
-	"crypto/tls"
 	"crypto/x509"
-	"net/http"
-	"sync"
-	"sync/atomic"
 	"time"
+
+	"example.com/oxdauth/oxdtest/internal/provider"
+	"example.com/oxdauth/oxdtest/internal/uma"
 )
 
 // Provider is an OpenID Provider and UMA 2 authorization server in the image
@@ -21,149 +23,168 @@ type Provider struct {
 	// URL is the issuer: scheme, host and port, without a final slash.
 	URL string
 
-	down atomic.Bool
-	mux  *http.ServeMux
-	http *http.Client // to the clients
-
-	mu           sync.Mutex // guards everything below
-	users        map[string]*opUser
-	userNames    []string // in the order given, for the hint on the login page
-	clients      map[string]*opClient
-	resources    map[string]*umaResource
-	policies     map[string]Policy
-	transactions opStore[*opTransaction]
-	gatherings   opStore[*umaGathering]
-	sessions     opStore[*opSession]
-	joined       opStore[[]string] // client ids, by sid
-	backchannel  map[string]string // logout URIs, by redirect URI
-	consents     opStore[[]string] // scopes, by user and client
-	codes        opStore[*opCode]
-	access       opStore[*opAccessToken]
-	refresh      opStore[*opRefreshToken]
-	tickets      opStore[*umaTicket]
-	rpts         opStore[*umaRPT]
-	pcts         opStore[*umaPCT]
-	knobs        opKnobs
-	counts       opCounts
+	op *provider.Provider
+	as *uma.Server
 }
 
-// providerConfig is what a Server decides about its Provider.
-type providerConfig struct {
-	users  []User         // nil means DefaultUsers
-	issuer string         // scheme, host and port
-	pool   *x509.CertPool // trusted at the clients; nil means the roots of the system
-}
-
-// Upper limits of what the Provider keeps. They are far above what tests need
-// and stop a demo that is left running from growing without end.
-const (
-	opMaxEntries   = 20_000
-	opMaxClients   = 10_000
-	opMaxResources = 10_000
-)
-
-// Lifetimes, as oxAuth ships them.
-const (
-	opCodeLifetime        = 60 * time.Second
-	opAccessLifetime      = 5 * time.Minute
-	opIDTokenLifetime     = time.Hour
-	opRefreshLifetime     = 4 * time.Hour
-	opSessionLifetime     = 24 * time.Hour
-	opTransactionLifetime = 30 * time.Minute
-	opSecretLifetime      = 24 * time.Hour
-	umaTicketLifetime     = time.Hour
-	umaRPTLifetime        = time.Hour
-	umaPCTLifetime        = 30 * 24 * time.Hour
-)
-
-func newProvider(cfg providerConfig) *Provider {
-	if cfg.users == nil {
-		cfg.users = DefaultUsers()
+// newProvider returns a Provider. A nil list of users means DefaultUsers. The pool is trusted at
+// the clients; nil means the roots of the system.
+func newProvider(issuer string, users []User, pool *x509.CertPool) *Provider {
+	if users == nil {
+		users = DefaultUsers()
 	}
-	p := &Provider{
-		URL:       cfg.issuer,
-		http:      &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: cfg.pool}}},
-		users:     make(map[string]*opUser, len(cfg.users)),
-		clients:   map[string]*opClient{},
-		resources: map[string]*umaResource{},
-		policies:  map[string]Policy{},
-		knobs: opKnobs{
-			accessLifetime: opAccessLifetime,
-			ticketLifetime: umaTicketLifetime,
-			refreshTokens:  true,
-		},
+	cfg := provider.Config{Issuer: issuer, Pool: pool}
+	for _, u := range users {
+		cfg.Users = append(cfg.Users, provider.User(u))
 	}
-	for _, u := range cfg.users {
-		if _, dup := p.users[u.Name]; !dup {
-			p.userNames = append(p.userNames, u.Name)
-		}
-		p.users[u.Name] = newOPUser(u)
-	}
-	p.mux = p.routes()
-	return p
+	op := provider.New(cfg)
+	return &Provider{URL: issuer, op: op, as: uma.New(op)}
 }
 
-// handler serves every endpoint and page of the Provider.
-func (p *Provider) handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p.down.Load() {
-			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, opMaxBody)
-		p.mux.ServeHTTP(w, r)
-	})
+// SetDown makes every endpoint answer 503 Service Unavailable until it is
+// called with false. Nothing is lost meanwhile. Default: false.
+func (p *Provider) SetDown(down bool) {
+	p.op.Set(func(s *provider.Settings) { s.Down = down })
 }
 
-// Paths of the endpoints, as in oxAuth.
-const (
-	opPathDiscovery   = "/.well-known/openid-configuration"
-	umaPathDiscovery  = "/.well-known/uma2-configuration"
-	opPathJWKS        = "/oxauth/restv1/jwks"
-	opPathRegister    = "/oxauth/restv1/register"
-	opPathAuthorize   = "/oxauth/restv1/authorize"
-	opPathLogin       = "/oxauth/login"
-	opPathStyle       = "/oxauth/style.css"
-	opPathToken       = "/oxauth/restv1/token"
-	opPathUserInfo    = "/oxauth/restv1/userinfo"
-	opPathIntrospect  = "/oxauth/restv1/introspection"
-	opPathEndSession  = "/oxauth/restv1/end_session"
-	umaPathResource   = "/oxauth/restv1/host/rsrc/resource_set"
-	umaPathPermission = "/oxauth/restv1/host/rsrc_pr"
-	umaPathGather     = "/oxauth/restv1/uma/gather_claims"
-)
+// SetAccessTokenLifetime sets how long access tokens live that are issued from
+// now on, and with it their expires_in, in whole seconds. Zero or less issues
+// tokens that have expired already. Default: 5 minutes, as oxAuth.
+func (p *Provider) SetAccessTokenLifetime(d time.Duration) {
+	p.op.Set(func(s *provider.Settings) { s.AccessLifetime = d })
+}
 
-// opMaxBody bounds every request body, in bytes.
-const opMaxBody = 64 << 10
+// SetTicketLifetime sets how long UMA permission tickets live that are issued
+// from now on. Zero or less issues tickets that have expired already.
+// Default: 1 hour, as oxAuth.
+func (p *Provider) SetTicketLifetime(d time.Duration) { p.as.SetTicketLifetime(d) }
 
-func (p *Provider) routes() *http.ServeMux {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+opPathDiscovery, p.serveDiscovery)
-	mux.HandleFunc("GET "+umaPathDiscovery, p.serveUMADiscovery)
-	mux.HandleFunc("GET "+opPathJWKS, p.serveJWKS)
-	mux.HandleFunc("POST "+opPathRegister, p.serveRegister)
-	mux.HandleFunc("PUT "+opPathRegister, p.serveRegisterUpdate)
-	mux.HandleFunc("GET "+opPathAuthorize, p.serveAuthorize)
-	mux.HandleFunc("POST "+opPathAuthorize, p.serveAuthorize)
-	mux.HandleFunc("GET "+opPathStyle, p.serveStyle)
-	mux.HandleFunc("POST "+opPathToken, p.serveToken)
-	mux.HandleFunc("GET "+opPathUserInfo, p.serveUserInfo)
-	mux.HandleFunc("POST "+opPathUserInfo, p.serveUserInfo)
-	mux.HandleFunc("POST "+opPathIntrospect, p.serveIntrospect)
-	mux.HandleFunc("GET "+opPathEndSession, p.serveEndSession)
+// maxTokenPadding keeps an answer under the limit of a frame, in bytes.
+const maxTokenPadding = 6 << 10
 
-	mux.HandleFunc("POST "+umaPathResource, p.serveResourceCreate)
-	mux.HandleFunc("GET "+umaPathResource, p.serveResourceList)
-	mux.HandleFunc("GET "+umaPathResource+"/{id}", p.serveResourceRead)
-	mux.HandleFunc("PUT "+umaPathResource+"/{id}", p.serveResourceUpdate)
-	mux.HandleFunc("DELETE "+umaPathResource+"/{id}", p.serveResourceDelete)
-	mux.HandleFunc("POST "+umaPathPermission, p.servePermission)
-	mux.HandleFunc("GET "+umaPathGather, p.serveGather)
+// SetTokenPadding makes the tokens of one login bigger by about n bytes taken
+// together, a third for each of the access, refresh and ID token, of random
+// text that does not compress away. In the ID token it is the claim "padding". n is
+// limited to 0..6144, which keeps the answer of oxd under its limit of 9,999
+// units. Default: 0.
+func (p *Provider) SetTokenPadding(n int) {
+	p.op.Set(func(s *provider.Settings) { s.Padding = min(max(n, 0), maxTokenPadding) })
+}
 
-	// The forms of the pages change state with the cookie of the person, so
-	// another site must not be able to send them.
-	forms := http.NewCrossOriginProtection()
-	mux.Handle("POST "+opPathLogin, forms.Handler(http.HandlerFunc(p.serveLogin)))
-	mux.Handle("POST "+umaPathGather, forms.Handler(http.HandlerFunc(p.serveGatherForm)))
-	return mux
+// SetACRDelivered makes ID tokens and introspection name this authentication
+// level whatever was asked for and done, for logins completed from now on.
+// "" goes back to the truth, which is the default.
+func (p *Provider) SetACRDelivered(acr string) {
+	p.op.Set(func(s *provider.Settings) { s.ACRDelivered = acr })
+}
+
+// SetAuthTimeAge makes ID tokens issued from now on name an auth_time that much
+// before the true one; a negative age leaves the claim out. Default: 0.
+func (p *Provider) SetAuthTimeAge(age time.Duration) {
+	p.op.Set(func(s *provider.Settings) { s.AuthTimeAge = age })
+}
+
+// DenyNext makes the next authorization request of a known client with a
+// registered redirect URI return at once with error=code, for example
+// "access_denied" or "temporarily_unavailable". It holds for one request.
+func (p *Provider) DenyNext(code string) {
+	p.op.Set(func(s *provider.Settings) { s.DenyNext = code })
+}
+
+// SetConsent turns on the consent page, which asks each user once for each
+// client and set of scopes. Default: false.
+func (p *Provider) SetConsent(ask bool) {
+	p.op.Set(func(s *provider.Settings) { s.Consent = ask })
+}
+
+// SetRefreshTokens decides whether refresh tokens are issued to clients that
+// registered the refresh_token grant. Tokens already issued stay valid.
+// Default: true.
+func (p *Provider) SetRefreshTokens(issue bool) {
+	p.op.Set(func(s *provider.Settings) { s.RefreshTokens = issue })
+}
+
+// SetRefreshDelay makes each refresh wait this long before the token is looked
+// at, so that requests which arrive together collide. Default: 0.
+func (p *Provider) SetRefreshDelay(d time.Duration) {
+	p.op.Set(func(s *provider.Settings) { s.RefreshDelay = d })
+}
+
+// SetUserClaim sets a claim of the named user in ID tokens and userinfo
+// answers from now on; nil removes it. It panics when there is no such user.
+func (p *Provider) SetUserClaim(user, name string, value any) {
+	p.op.SetUserClaim(user, name, value)
+}
+
+// SetUserInfoSub makes userinfo answer for the named user with another
+// subject than the ID token has; "" goes back to the same. It panics when
+// there is no such user.
+func (p *Provider) SetUserInfoSub(user, sub string) { p.op.SetUserInfoSub(user, sub) }
+
+// SetPolicy sets the policy for a UMA scope. It decides over RPTs asked for
+// from now on; those already granted stay as they are. As in oxAuth, a scope
+// without a policy is granted to everybody, which is the default.
+func (p *Provider) SetPolicy(scope string, policy Policy) {
+	p.as.SetPolicy(scope, uma.Policy(policy))
+}
+
+// RevokeRPT makes a requesting party token inactive at once. It reports
+// whether there was such a token.
+func (p *Provider) RevokeRPT(rpt string) bool { return p.as.RevokeRPT(rpt) }
+
+// SetBackchannelLogoutURI makes the Provider send logout tokens for the clients
+// with this redirect URI, as if they had registered backchannel_logout_uri,
+// which oxd 3.1.1 cannot do. "" ends that, which is the default. The tokens are
+// sent before the end-session endpoint answers, each for at most 10 seconds.
+func (p *Provider) SetBackchannelLogoutURI(redirectURI, logoutURI string) {
+	p.op.SetBackchannelLogoutURI(redirectURI, logoutURI)
+}
+
+// LogoutToken makes a logout token for the newest client with this redirect URI, signed
+// by the Provider, without sending it. It has iss, aud, iat, exp, jti and events.
+// change adds claims, at least sub or sid for a token that can be used, and
+// replaces or, with nil, removes the others. It panics when there is no such
+// client.
+func (p *Provider) LogoutToken(redirectURI string, change map[string]any) string {
+	return p.op.LogoutToken(redirectURI, change)
+}
+
+// LogoutTokensTaken returns how many of the logout tokens that were sent got
+// the answer 200.
+func (p *Provider) LogoutTokensTaken() int { return p.op.Counts().LogoutTokensTaken }
+
+// Refreshes returns how many refresh requests succeeded.
+func (p *Provider) Refreshes() int { return p.op.Counts().Refreshes }
+
+// ReuseDetected returns how often a refresh token was presented after it had
+// been replaced. Each time all tokens of that login were revoked.
+func (p *Provider) ReuseDetected() int { return p.op.Counts().ReuseDetected }
+
+// CodeReuses returns how often an authorization code was presented again
+// after it had been redeemed. Each time its tokens were revoked.
+func (p *Provider) CodeReuses() int { return p.op.Counts().CodeReuses }
+
+// EndSessions returns how many requests came to the end-session endpoint.
+func (p *Provider) EndSessions() int { return p.op.Counts().EndSessions }
+
+// EndSessionHints returns how many of the EndSessions requests carried an ID
+// token of this Provider as id_token_hint.
+func (p *Provider) EndSessionHints() int { return p.op.Counts().EndSessionHints }
+
+// Policy says who is granted a UMA scope. The zero Policy grants it to
+// everybody.
+type Policy struct {
+	// Deny refuses everybody.
+	Deny bool
+	// Allow names claims of the requesting party and their accepted values.
+	// Of each claim named here the party must have one of the values, for
+	// example {"role": {"admin"}} or {"preferred_username": {"alice", "bob"}}.
+	// Claims come from a pushed ID token, from the claims-gathering page and
+	// from the PCT of an earlier grant. A claim that is not known yet leads to
+	// need_info, one with another value to a refusal.
+	Allow map[string][]string
+	// Gather names the claims that the person is asked for on the
+	// claims-gathering page when they are not known yet, for example
+	// "country". Without an entry in Allow any value will do.
+	Gather []string
 }

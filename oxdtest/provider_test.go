@@ -4,13 +4,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"example.com/oxdauth/oxdtest"
+	"example.com/oxdauth/oxdtest/internal/browser"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -203,9 +203,10 @@ func (b *opBubble) code(more url.Values) string {
 	resp, err := b.http.Do(req)
 	require.NoError(b.t, err)
 	if resp.StatusCode == http.StatusOK {
-		form := oxdtest.ExportFirstForm(b.text(resp), url.Values{"username": {"alice"}, "password": {"alice-secret"}})
+		form := browser.FirstForm(b.text(resp))
 		require.NotNil(b.t, form)
-		resp, err = b.http.PostForm(b.provider.URL+form.Action, form.Values)
+		filled := form.Submission(url.Values{"username": {"alice"}, "password": {"alice-secret"}})
+		resp, err = b.http.PostForm(b.provider.URL+form.Action, filled)
 		require.NoError(b.t, err)
 		b.cookies = resp.Cookies()
 	}
@@ -272,44 +273,5 @@ func TestLifetimes(t *testing.T) {
 			assert.Equal(t, http.StatusUnauthorized, status)
 			assert.Equal(t, "invalid_client", answer["error"])
 		})
-	})
-}
-
-func TestStoreIsBounded(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var store oxdtest.ExportStore
-		for i := range oxdtest.ExportMaxEntries - 1 {
-			store.Put("short"+strconv.Itoa(i), time.Second)
-		}
-		store.Put("long", time.Hour)
-		time.Sleep(time.Second)
-		store.Put("new", time.Hour)
-		assert.Equal(t, 2, store.Len(), "a full store drops what has expired")
-		for i := range oxdtest.ExportMaxEntries + 10 {
-			store.Put("more"+strconv.Itoa(i), time.Hour)
-			_, kept := store.Get("more" + strconv.Itoa(i))
-			require.True(t, kept, "the newest entry is always there")
-		}
-		assert.LessOrEqual(t, store.Len(), oxdtest.ExportMaxEntries)
-		assert.Greater(t, store.Len(), oxdtest.ExportMaxEntries*3/4, "no more is dropped than needed")
-	})
-}
-
-func TestStoreEntriesEnd(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var store oxdtest.ExportStore
-		store.Put("a", time.Second)
-		got, ok := store.Take("a")
-		assert.True(t, ok)
-		assert.Equal(t, "a", got)
-		_, ok = store.Take("a")
-		assert.False(t, ok, "taken once")
-		store.Put("b", time.Second)
-		time.Sleep(time.Second)
-		_, ok = store.Get("b")
-		assert.False(t, ok)
-		assert.Zero(t, store.Len())
 	})
 }

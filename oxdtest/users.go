@@ -1,13 +1,6 @@
+// The people who can sign in at the Provider.
+
 package oxdtest
-
-import (
-	"crypto/sha256"
-	"encoding/base64"
-	"maps"
-	"slices"
-)
-
-// This file holds the people who can sign in at the Provider.
 
 // User is a person who can sign in at the [Provider].
 type User struct {
@@ -62,53 +55,4 @@ func DefaultUsers() []User {
 			},
 		},
 	}
-}
-
-// opUser is a user as the Provider keeps it: a private copy, and what the
-// knobs changed.
-type opUser struct {
-	User
-	sub         string
-	userInfoSub string // "" means sub
-}
-
-func newOPUser(u User) *opUser {
-	u.ACRs = slices.Clone(u.ACRs)
-	if len(u.ACRs) == 0 {
-		u.ACRs = []string{"basic"}
-	}
-	claims := maps.Clone(u.Claims)
-	if claims == nil {
-		claims = map[string]any{}
-	}
-	u.Claims = claims
-	// Opaque to clients, and the same in every process, so that a session
-	// that outlives the server still belongs to the same subject.
-	sum := sha256.Sum256([]byte("oxdtest subject\x00" + u.Name))
-	return &opUser{User: u, sub: base64.RawURLEncoding.EncodeToString(sum[:16])}
-}
-
-// opOwnClaims are set by the Provider and never taken from User.Claims.
-var opOwnClaims = []string{
-	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "nonce", "acr", "amr", "auth_time",
-	"azp", "at_hash", "c_hash", "sid", "padding",
-}
-
-// claimsFor returns the user claims which the scopes release.
-func (u *opUser) claimsFor(scopes []string) map[string]any {
-	out := map[string]any{}
-	profile, email := slices.Contains(scopes, "profile"), slices.Contains(scopes, "email")
-	if profile {
-		out["preferred_username"] = u.Name
-	}
-	for name, value := range u.Claims {
-		released := profile
-		if name == "email" || name == "email_verified" {
-			released = email
-		}
-		if released && !slices.Contains(opOwnClaims, name) {
-			out[name] = value
-		}
-	}
-	return out
 }

@@ -1,8 +1,0 @@
-//go:build !unix
-
-package oxdtest
-
-import "net"
-
-// pending cannot tell here: of overlapping commands only those in one segment are noticed.
-func pending(net.Conn) bool { return false }
