@@ -67,7 +67,7 @@ const (
 	CodeNoRevocationEndpointAtOP          Code = oxdwire.CodeNoRevocationEndpointAtOP          // "no_revocation_endpoint_at_op"
 )
 
-// Codes that the manual or a later 3.1.x version knows.
+// Codes of the manual and of later 3.1.x versions.
 const (
 	CodeInvalidTicket                    Code = oxdwire.CodeInvalidTicket                    // "invalid_ticket"
 	CodeHTTPMethodNotUnique              Code = oxdwire.CodeHTTPMethodNotUnique              // "http_method_not_unique"

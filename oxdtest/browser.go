@@ -14,7 +14,7 @@ import (
 // that carries a Sec-Fetch-Mode header of its own, as a script in a page would
 // send, goes out as it is.
 //
-// It does not run scripts, and its jar does not know SameSite. A Browser is
+// It runs no scripts, and its jar ignores SameSite. A Browser is
 // safe for concurrent use, like tabs of one window.
 type Browser struct {
 	*http.Client
@@ -23,7 +23,7 @@ type Browser struct {
 // LogIn opens the URL and signs in on the pages of the [Provider] when it is
 // sent there: user and password, the one-time code, and consent where asked
 // for. It returns the page at the end of the redirects, which is the page of
-// the URL itself when nobody asked for a login. The caller closes the body.
+// the URL itself when no login was asked for. The caller closes the body.
 //
 // A refused password is an error. To look at the page which says so, use Get
 // and Submit.

@@ -1,4 +1,4 @@
-// What a test makes of the commands: it reads which there were, replaces them, and injects faults.
+// What a test does with the commands: it reads which were received, replaces them, injects faults.
 
 package oxdtest
 
@@ -10,16 +10,17 @@ import (
 	"example.com/oxdauth/oxdtest/internal/daemon"
 )
 
-// Call is one command oxd was sent.
+// Call is one command that oxd received.
 type Call struct {
-	Command string          // as the server knows it; empty when there was none
+	Command string          // in lower case; empty when there was none
 	OxdID   string          // as sent; empty when there was none
-	Params  json.RawMessage // secrets included: for tests only
+	Params  json.RawMessage // secrets included
 	Over    string          // "tcp", "https" or "rest"
 	Error   string          // the error code answered; "" for ok or when nothing was answered
 }
 
-// Calls gives the commands oxd was sent, oldest first, each recorded when it was finished.
+// Calls returns the commands that oxd received, oldest first. Each is recorded when it has
+// finished; the oldest of 100,000 are dropped.
 func (s *Server) Calls() []Call {
 	var calls []Call
 	for _, c := range s.oxd.Calls() {
@@ -28,7 +29,7 @@ func (s *Server) Calls() []Call {
 	return calls
 }
 
-// CallCount counts the calls of one command.
+// CallCount returns the number of calls of one command.
 func (s *Server) CallCount(command string) int {
 	n := 0
 	for _, c := range s.Calls() {
@@ -39,23 +40,25 @@ func (s *Server) CallCount(command string) int {
 	return n
 }
 
-// Handle replaces one command: f gets its parameters and gives the data to answer, or an error (see [Errorf]). f may be
-// called concurrently.
+// Handle replaces one command. f gets the parameters and returns the data to answer, or an error
+// (see [Errorf]). f may be called concurrently.
 func (s *Server) Handle(command string, f func(params json.RawMessage) (data any, err error)) {
 	s.oxd.Handle(command, f)
 }
 
-// Errorf makes an error that a function given to [Server.Handle] answers with: oxd's error code and description. Any other
-// error is answered as the generic internal error, after which oxd closes the connection.
+// Errorf returns an error that a function given to [Server.Handle] answers with: oxd's error code
+// and description. Any other error is answered as the generic internal error, after which oxd
+// closes the connection.
 func Errorf(code, description string, args ...any) error {
 	return oxdwire.Errorf(code, description, args...)
 }
 
-// Overlaps counts how often something arrived on a connection to the socket while the command before it had no answer yet.
-// oxd loses such commands or answers them out of step, depending on timing; a correct client lets none overlap.
+// Overlaps returns how often something arrived on a connection to the socket while the command
+// before it had no answer yet. oxd loses such commands or answers them out of step, depending on
+// timing; a correct client lets none overlap.
 func (s *Server) Overlaps() int { return s.oxd.Overlaps() }
 
-// FaultKind says what goes wrong.
+// FaultKind is what goes wrong.
 type FaultKind int
 
 const (
@@ -67,19 +70,22 @@ const (
 	FaultDropAfter
 	// FaultGarbage answers something that is no JSON: Fault.Body, or a default.
 	FaultGarbage
-	// FaultOversize makes the answer too long to be framed: the command has run, the connection is closed.
+	// FaultOversize makes the answer too long to be framed: the command has run, the connection is
+	// closed.
 	FaultOversize
 	// FaultWrongCharset answers in Latin-1 where UTF-8 is due.
 	FaultWrongCharset
 	// FaultInternalError answers the generic internal error and closes; the command has not run.
 	FaultInternalError
-	// FaultHang answers nothing until the faults are cleared or the server stops; the command has not run.
+	// FaultHang answers nothing until the faults are cleared or the server stops; the command has
+	// not run.
 	FaultHang
 	// FaultError answers the error code Fault.Body; the command has not run.
 	FaultError
 )
 
-// Fault is a misbehaviour. It is used up after Times commands; zero means it lasts until [Server.ClearFaults].
+// Fault is a misbehaviour. It is used up after Times commands; zero means it lasts until
+// [Server.ClearFaults].
 type Fault struct {
 	Kind  FaultKind
 	Delay time.Duration
@@ -99,10 +105,11 @@ var faultKinds = map[FaultKind]daemon.FaultKind{
 	FaultError:         daemon.Error,
 }
 
-// Inject arms a fault for a command, or for every command with "". Faults are used in the order they came.
+// Inject arms a fault for a command, or for every command with "". Faults are used in the order
+// they came.
 func (s *Server) Inject(command string, f Fault) {
 	s.oxd.Inject(command, daemon.Fault{Kind: faultKinds[f.Kind], Delay: f.Delay, Times: f.Times, Body: f.Body})
 }
 
-// ClearFaults disarms all faults and lets go what hangs.
+// ClearFaults disarms all faults and ends what hangs.
 func (s *Server) ClearFaults() { s.oxd.ClearFaults() }

@@ -1,7 +1,7 @@
 package oxdtest_test
 
-// Corners of oxd 3.1.1 in which an application can still tell the difference: the order of checks, what is asked of whom, and
-// text that has to survive the socket.
+// Corners of oxd 3.1.1 in which an application can still tell the difference: the order of checks,
+// what is asked of whom, and text that has to survive the socket.
 
 import (
 	"context"
@@ -71,7 +71,8 @@ func TestTextSurvivesTheSocket(t *testing.T) {
 	}
 }
 
-// javaUnits counts what a Java reader makes of s: one unit for a truncated character and for every other malformed byte.
+// javaUnits counts what a Java reader makes of s: one unit for a truncated character and for every
+// other malformed byte.
 func javaUnits(s string) int {
 	return len([]rune(strings.NewReplacer("\xe2\x82\"", "?\"").Replace(s)))
 }
@@ -141,7 +142,8 @@ func TestInjectedErrorsAreInTheCallLog(t *testing.T) {
 	assert.Equal(t, "5", calls[0].OxdID, "although the command has not run")
 }
 
-// fakeOP is a provider made of a few answers, for what the embedded one does not do. %s is replaced by its base URL.
+// fakeOP is a provider made of a few answers, for what the embedded one does not do. %s is replaced
+// by its base URL.
 func fakeOP(t *testing.T, s *oxdtest.Server, answers map[string]string) (base string) {
 	t.Helper()
 	return s.ServeApp(func(base string) http.Handler {

@@ -14,8 +14,8 @@ import (
 // Provider is an OpenID Provider and UMA 2 authorization server in the image
 // of oxAuth 3.1.1. It keeps everything in memory and runs in the process of
 // the test. It has pages for people, so a demo can use it too, but it is no
-// identity server: passwords lie in memory as they are, and whoever can reach
-// it can register clients.
+// identity server: passwords lie in memory as they are, and everybody who can
+// reach it can register clients.
 //
 // All methods are safe for concurrent use and take effect at once, also for
 // requests in progress that have not come to the point in question.
@@ -42,7 +42,7 @@ func newProvider(issuer string, users []User, pool *x509.CertPool) *Provider {
 }
 
 // SetDown makes every endpoint answer 503 Service Unavailable until it is
-// called with false. Nothing is lost meanwhile. Default: false.
+// called with false. Nothing is lost. Default: false.
 func (p *Provider) SetDown(down bool) {
 	p.op.Set(func(s *provider.Settings) { s.Down = down })
 }

@@ -1,7 +1,7 @@
 package oxdtest_test
 
-// The interface of oxd 4, fact by fact: statuses, bodies without envelope, tokens in headers, and what its commands do
-// otherwise than those of 3.1.
+// The interface of oxd 4, fact by fact: statuses, bodies without envelope, tokens in headers, and
+// what its commands do otherwise than those of 3.1.
 
 import (
 	"encoding/json"

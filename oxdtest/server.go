@@ -21,29 +21,33 @@ import (
 	"example.com/oxdauth/oxdtest/internal/serving"
 )
 
-// Config has the settings of oxd and its Provider that matter to applications. The zero value is the configuration oxd ships
-// with, except that it does not demand protection tokens and trusts no foreign certificates.
+// Config has the settings of oxd and its Provider that matter to applications. The zero value is
+// the configuration oxd ships with, except that it does not demand protection tokens and trusts no
+// foreign certificates.
 type Config struct {
-	// ProtectCommands is protect_commands_with_access_token. The HTTPS extension demands a token in any case.
+	// ProtectCommands is protect_commands_with_access_token. The HTTPS extension demands a token in
+	// any case.
 	ProtectCommands bool
 	// StateLifetime is how long a state and a nonce are known. Default: 5 minutes.
 	StateLifetime time.Duration
-	// RedisErrors answers invalid_oxd_id for an unknown site, as with redis as storage; with H2, the default, oxd 3.1.1
-	// answers the generic internal error and closes.
+	// RedisErrors answers invalid_oxd_id for an unknown site, as with redis as storage; with H2,
+	// the default, oxd 3.1.1 answers the generic internal error and closes.
 	RedisErrors bool
-	// Addr, HTTPSAddr, RESTAddr and ProviderAddr are where to listen. Default: free ports on 127.0.0.1.
+	// Addr, HTTPSAddr, RESTAddr and ProviderAddr are where to listen. Default: free ports on
+	// 127.0.0.1.
 	Addr, HTTPSAddr, RESTAddr, ProviderAddr string
-	// InsecureProvider makes the Provider speak plain http, for a person's browser that does not know the certificate.
+	// InsecureProvider makes the Provider speak plain http, for a person's browser that does not
+	// trust the certificate.
 	InsecureProvider bool
 	// Users can sign in. Default: DefaultUsers.
 	Users []User
 }
 
-// Server is an oxd 3.1.1, socket and HTTPS extension, and an oxd 4 over the same data, with an OpenID Provider of its own. All methods are safe for
-// concurrent use after Start.
+// Server is an oxd 3.1.1, socket and HTTPS extension, and an oxd 4 over the same data, with an
+// OpenID Provider of its own. All methods are safe for concurrent use after Start.
 type Server struct {
-	// Addr is the host:port of the socket, URL the base URL of the HTTPS extension, RESTURL that of the interface of oxd 4.
-	// Start sets them.
+	// Addr is the host:port of the socket, URL the base URL of the HTTPS extension, RESTURL that of
+	// the interface of oxd 4. Start sets them.
 	Addr, URL, RESTURL string
 	// Provider is set by Start.
 	Provider *Provider
@@ -71,7 +75,7 @@ func NewServer() *Server {
 	return s
 }
 
-// NewUnstartedServer makes a Server that does nothing until Start.
+// NewUnstartedServer returns a Server that does nothing until Start.
 func NewUnstartedServer(cfg Config) *Server {
 	if cfg.StateLifetime == 0 {
 		cfg.StateLifetime = 5 * time.Minute
@@ -134,8 +138,9 @@ func (k *kept) end() {
 	}
 }
 
-// Stop kills oxd, socket and HTTPS extension, with whatever is in progress, and waits for the end of it. The Provider and
-// applications go on. It must not be called from a function given to Handle, which it would wait for.
+// Stop kills oxd, socket and HTTPS extension, with whatever is in progress, and waits for the end
+// of it. The Provider and applications go on. It must not be called from a function given to
+// Handle, which it would wait for.
 func (s *Server) Stop() {
 	s.life.Lock()
 	defer s.life.Unlock()
@@ -179,10 +184,11 @@ func (s *Server) Close() {
 	s.Provider.op.CloseIdleConnections()
 }
 
-// CertPool has the certificate authority of all TLS listeners of this Server.
+// CertPool returns a pool with the certificate authority of all TLS listeners of this Server.
 func (s *Server) CertPool() *x509.CertPool { return s.authority.Pool }
 
-// HTTPClient gives a client that trusts them, keeps no cookies and follows no redirects.
+// HTTPClient returns a client that trusts [Server.CertPool], keeps no cookies and follows no
+// redirects.
 func (s *Server) HTTPClient() *http.Client {
 	return &http.Client{
 		Transport:     &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.authority.Pool}, ForceAttemptHTTP2: true},
@@ -191,27 +197,27 @@ func (s *Server) HTTPClient() *http.Client {
 	}
 }
 
-// Browser gives a new scripted browser, without cookies.
+// Browser returns a new scripted browser, without cookies.
 func (s *Server) Browser() *Browser { return &Browser{browser.New(s.authority.Pool).Client} }
 
-// Transport gives a new transport over the socket.
+// Transport returns a new transport over the socket.
 func (s *Server) Transport() *oxd.TCPTransport { return &oxd.TCPTransport{Addr: s.Addr} }
 
-// HTTPSTransport gives a new transport over the HTTPS extension; the site has to be Protected.
+// HTTPSTransport returns a new transport over the HTTPS extension; the site has to be Protected.
 func (s *Server) HTTPSTransport() *oxd.HTTPSTransport {
 	client := s.HTTPClient()
 	client.Timeout = 0
 	return &oxd.HTTPSTransport{BaseURL: s.URL, Client: client}
 }
 
-// RESTTransport gives a new transport to the interface of oxd 4.
+// RESTTransport returns a new transport to the interface of oxd 4.
 func (s *Server) RESTTransport() *oxd.RESTTransport {
 	client := s.HTTPClient()
 	client.Timeout = 0
 	return &oxd.RESTTransport{BaseURL: s.RESTURL, Client: client}
 }
 
-// Site describes an application with this redirect URL at this Server's Provider, to be registered.
+// Site returns an application with this redirect URL at this Server's Provider, to be registered.
 func (s *Server) Site(redirectURL string) oxd.Site {
 	u, err := url.Parse(redirectURL)
 	if err != nil || u.Host == "" {
@@ -224,8 +230,8 @@ func (s *Server) Site(redirectURL string) oxd.Site {
 	}, Protected: s.cfg.ProtectCommands}
 }
 
-// Client gives a client over the socket for that site, which registers itself at the first command. It is closed with the
-// Server.
+// Client returns a client over the socket for that site, which registers itself at the first
+// command. It is closed with the Server.
 func (s *Server) Client(redirectURL string) *oxd.Client {
 	client, err := oxd.NewClient(s.Transport(), s.Site(redirectURL))
 	if err != nil {
@@ -237,8 +243,8 @@ func (s *Server) Client(redirectURL string) *oxd.Client {
 	return client
 }
 
-// ServeApp serves an application over TLS on https://localhost until Close. build gets the base URL, which it needs to
-// make its middleware.
+// ServeApp serves an application over TLS on https://localhost until Close. build gets the base
+// URL, which it needs to make its middleware.
 func (s *Server) ServeApp(build func(baseURL string) http.Handler) (baseURL string) {
 	l := listen("")
 	_, port, _ := net.SplitHostPort(l.Addr().String()) // an address of a listener

@@ -40,8 +40,9 @@ func dial(t *testing.T, s *oxdtest.Server) net.Conn {
 
 const patience = 10 * time.Second // for what has to come; what must not come is waited for much shorter
 
-// converse writes the segments one after the other, waiting for the answer to a segment that is a whole frame, and requires
-// that the server writes exactly want and then closes the connection or leaves it open.
+// converse writes the segments one after the other, waiting for the answer to a segment that is a
+// whole frame, and requires that the server writes exactly want and then closes the connection or
+// leaves it open.
 func converse(t *testing.T, conn net.Conn, segments []string, want string, closes bool) {
 	t.Helper()
 	got := ""
@@ -189,7 +190,8 @@ func TestTheTwentyVectors(t *testing.T) {
 	})
 }
 
-// send sends one command over a connection of its own and gives the data, or the error code and description.
+// send sends one command over a connection of its own and gives the data, or the error code and
+// description.
 func send(t *testing.T, s *oxdtest.Server, command string, params any) (data map[string]any, code, description string) {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"command": command, "params": params})
@@ -207,8 +209,8 @@ func send(t *testing.T, s *oxdtest.Server, command string, params any) (data map
 	return answer.Data, answer.Data["error"].(string), answer.Data["error_description"].(string)
 }
 
-// sendRaw gives the bytes of the answer, none if the connection was closed without one, and whether it was closed: after
-// what has to close it that is waited for.
+// sendRaw gives the bytes of the answer, none if the connection was closed without one, and whether
+// it was closed: after what has to close it that is waited for.
 func sendRaw(t *testing.T, s *oxdtest.Server, body string) (answer string, closed bool) {
 	t.Helper()
 	conn := dial(t, s)

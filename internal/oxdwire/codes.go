@@ -1,4 +1,4 @@
-// The error codes of oxd, and the HTTP statuses that oxd 4 gives them.
+// The error codes of oxd, and their HTTP statuses in oxd 4.
 
 package oxdwire
 
@@ -51,7 +51,7 @@ const (
 	CodeNoRevocationEndpointAtOP          = "no_revocation_endpoint_at_op"
 )
 
-// Codes that the manual or a later 3.1.x version knows.
+// Codes of the manual and of later 3.1.x versions.
 const (
 	CodeInvalidTicket                    = "invalid_ticket"
 	CodeHTTPMethodNotUnique              = "http_method_not_unique"

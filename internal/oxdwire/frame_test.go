@@ -1,3 +1,5 @@
+// Frames: counting, reading, and what is no frame.
+
 package oxdwire_test
 
 import (

@@ -1,3 +1,5 @@
+// Foreign bytes on the socket and over HTTPS.
+
 package oxdwire_test
 
 import (

@@ -1,3 +1,5 @@
+// Commands, parameters and answers.
+
 package oxdwire_test
 
 import (

@@ -24,7 +24,7 @@ type Registration struct {
 // discoveryDocument is what op_configuration_endpoint has at its end.
 const discoveryDocument = "/.well-known/openid-configuration"
 
-// Registration binds the names of oxd 3.1. Names that it does not know are ignored,
+// Registration binds the names of oxd 3.1. Other names are ignored,
 // application_type among them.
 func (p *Params) Registration() Registration {
 	r := Registration{

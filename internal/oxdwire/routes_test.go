@@ -1,3 +1,5 @@
+// Paths, and requests that are refused before a command.
+
 package oxdwire_test
 
 import (

@@ -1,3 +1,5 @@
+// Navigation: headers, redirects, forms and cookies.
+
 package browser_test
 
 import (

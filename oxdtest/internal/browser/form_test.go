@@ -1,3 +1,5 @@
+// Forms in pages of every kind.
+
 package browser_test
 
 import (

@@ -1,5 +1,5 @@
-// Package commands is what oxd does with a command: the operations of oxd 3.1.1 and of oxd 4 on the same
-// sites, with the defects of Gluu's server.
+// Package commands is what oxd does with a command: the operations of oxd 3.1.1 and of oxd 4 on the
+// same sites, with the defects of Gluu's server.
 package commands
 
 import (
@@ -44,8 +44,8 @@ func New(cfg Config, pool *x509.CertPool) *Engine {
 // Known reports whether oxd 3.1.1 has the command.
 func Known(command string) bool { return commands[command] != nil }
 
-// Run executes a command of oxd 3.1.1, which must be known. An error that is no *oxdwire.Error is the
-// generic internal error.
+// Run executes a command of oxd 3.1.1, which must be known. An error that is no *oxdwire.Error is
+// the generic internal error.
 func (e *Engine) Run(ctx context.Context, command string, params *oxdwire.Params) (data any, err error) {
 	return commands[command](&execution{ctx: ctx, engine: e, params: params})
 }
@@ -73,8 +73,8 @@ func (e *Engine) Forget() {
 // CloseIdleConnections closes the idle connections to providers.
 func (e *Engine) CloseIdleConnections() { e.op.CloseIdleConnections() }
 
-// newValue returns a state or nonce: a number of 130 random bits in base 32, which has 26 digits or, now and then, fewer. It is
-// known for the configured time.
+// newValue returns a state or nonce: a number of 130 random bits in base 32, which has 26 digits
+// or, now and then, fewer. It is known for the configured time.
 func (e *Engine) newValue(known map[string]time.Time) string {
 	b := make([]byte, 17)
 	rand.Read(b)

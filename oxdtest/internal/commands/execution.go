@@ -12,8 +12,8 @@ import (
 	"example.com/oxdauth/oxdtest/internal/idp"
 )
 
-// site is a registered site, as oxd stores it. Everything that changes is guarded by the lock of the
-// engine.
+// site is a registered site, as oxd stores it. Everything that changes is guarded by the lock of
+// the engine.
 type site struct {
 	oxdID                   string
 	host                    idp.Host
@@ -21,9 +21,11 @@ type site struct {
 	redirectURIs            []string // all, for oxd 4
 	scope, acrValues        []string
 	client                  idp.Client
-	setupID                 string        // the client whose tokens may use this site; empty for one from plain register_site
-	introspector            idp.Client    // whose protection API token those are checked with
-	resources               []resourceRow // in the order they were protected
+	// setupID is the client whose tokens may use this site, "" after plain register_site. They are
+	// checked with a protection API token of the introspector.
+	setupID      string
+	introspector idp.Client
+	resources    []resourceRow // in the order they were protected
 
 	idToken string // the last one of anybody who logged in
 	pats    map[string]pat
@@ -50,7 +52,8 @@ type execution struct {
 	v4     bool // the dialect of oxd 4
 }
 
-// commands are the operations of oxd 3.1.1 by name. Each binds its parameters completely before it does anything.
+// commands are the operations of oxd 3.1.1 by name. Each binds its parameters completely before it
+// does anything.
 var commands = map[string]func(*execution) (any, error){
 	"setup_client":                      setupClient,
 	"get_client_token":                  clientToken,
@@ -104,8 +107,9 @@ var commands4 = map[string]func(*execution) (any, error){
 	"get_request_object_uri":            requestObjectURI,
 }
 
-// bound is what every command of a site does once it has read its parameters: complain about malformed ones, find the site,
-// check the protection token. own are the command's own checks, which come before the site is looked up.
+// bound is called by every command of a site once it has read its parameters. It refuses malformed
+// ones, checks the protection token and finds the site. own are the checks of the command, which
+// come before the site is looked up.
 func (x *execution) bound(protected bool, own ...error) error {
 	oxdID, token := x.params.Text("oxd_id"), x.params.Text("protection_access_token")
 	if x.params.Malformed() {
@@ -114,7 +118,7 @@ func (x *execution) bound(protected bool, own ...error) error {
 	if oxdID == "" {
 		return errNoOxdID
 	}
-	if protected && !x.v4 { // where it has been checked before
+	if protected && !x.v4 { // oxd 4 has checked it before
 		if err := x.checkProtection(oxdID, token); err != nil {
 			return err
 		}
@@ -155,7 +159,8 @@ func (x *execution) find(oxdID string) (*site, error) {
 // connect returns the OpenID Connect metadata of the provider of the site.
 func (x *execution) connect() (*idp.Metadata, error) { return x.engine.op.Connect(x.ctx, x.site.host) }
 
-// checkProtection verifies a protection token. One that is there is verified even when protection is off.
+// checkProtection verifies a protection token. One that is there is verified even when protection
+// is off.
 func (x *execution) checkProtection(oxdID, token string) error {
 	if strings.TrimSpace(token) == "" {
 		if x.engine.cfg.ProtectCommands {
@@ -200,7 +205,8 @@ func (x *execution) introspectClientToken(site *site, as idp.Client, token strin
 	return answer.ClientID, nil
 }
 
-// pat returns a protection API token (Federated Authorization for UMA 2.0 section 1.3), from the cache while it lives.
+// pat returns a protection API token (Federated Authorization for UMA 2.0 section 1.3), from the
+// cache while it lives.
 func (x *execution) pat(site *site, client idp.Client) (string, error) {
 	x.engine.mu.Lock()
 	cached := site.pats[client.ID]

@@ -80,8 +80,8 @@ type chosen4 struct {
 	params                    map[string]string
 }
 
-// tokensByCode exchanges a code. The state is checked for being known to this server and nothing else, and is consumed only
-// when everything has gone well; the nonce has to be any live one.
+// tokensByCode exchanges a code. The state is checked for being known to this server and nothing
+// else, and is consumed only when everything has gone well; the nonce has to be any live one.
 func tokensByCode(x *execution) (any, error) {
 	code, state := x.params.Text("code"), x.params.Text("state")
 	if err := x.bound(true, x.checkCodeAndState(code, state)); err != nil {
@@ -173,7 +173,7 @@ func refreshToken(x *execution) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return x.scopedToken(answer)
+	return newScopedToken(answer, x.v4)
 }
 
 // userInfo reports the provider's errors as success, with their keys taken out.
@@ -210,7 +210,7 @@ func userInfo(x *execution) (any, error) {
 	}{Claims: idp.ClaimStrings(raw)}, nil
 }
 
-// logoutURI falls back to the last ID token of whoever logged in at this site.
+// logoutURI falls back to the last ID token that the site got, for whichever person.
 func logoutURI(x *execution) (any, error) {
 	p := x.params
 	hint, redirect, state, sessionState := p.Text("id_token_hint"), p.Text("post_logout_redirect_uri"), p.Text("state"), p.Text("session_state")
@@ -310,7 +310,8 @@ func idTokenStatus(x *execution) (any, error) {
 	}{active, idp.ClaimStrings(j.Claims), j.Number("exp"), j.Number("iat")}, nil
 }
 
-// accessTokenStatus compares at_hash and does not ask the provider about the token; its times are milliseconds or null.
+// accessTokenStatus compares at_hash and does not ask the provider about the token; its times are
+// milliseconds or null.
 func accessTokenStatus(x *execution) (any, error) {
 	token, access := x.params.Text("id_token"), x.params.Text("access_token")
 	if err := x.bound(true); err != nil {
@@ -336,7 +337,8 @@ func accessTokenStatus(x *execution) (any, error) {
 	}{j.HashMatches(access), millis("exp"), millis("iat")}, nil
 }
 
-// checkIDToken does what oxd does, in its order. Whatever is wrong with the token itself gets one and the same code.
+// checkIDToken does what oxd does, in its order. Whatever is wrong with the token itself gets one
+// and the same code.
 func (x *execution) checkIDToken(answer *idp.Tokens) (map[string][]string, error) {
 	j, err := idp.ParseIDToken(answer.IDToken)
 	if err != nil {

@@ -1,4 +1,5 @@
-// The registration commands: setup_client, register_site, update_site_registration, get_client_token.
+// The registration commands: setup_client, register_site, update_site_registration,
+// get_client_token.
 
 package commands
 
@@ -40,7 +41,8 @@ var (
 	knownResponseTypes = []string{"code", "token", "id_token"}
 )
 
-// orNull is what the real one's request has: null for anything it does not know, several response types in one among them.
+// orNull returns the values with null in place of unknown ones, as oxd sends them. Several response
+// types in one are unknown.
 func orNull(values, known []string) []any {
 	out := make([]any, len(values))
 	for i, value := range values {
@@ -272,13 +274,13 @@ type scopedToken struct {
 	RefreshToken *string `json:"refresh_token"`
 }
 
-func (x *execution) scopedToken(a *idp.Tokens) (any, error) {
+func newScopedToken(a *idp.Tokens, v4 bool) (any, error) {
 	if a.AccessToken == "" || a.ExpiresIn == nil {
 		return nil, idp.ErrInternal
 	}
 	out := scopedToken{AccessToken: a.AccessToken, ExpiresIn: *a.ExpiresIn, RefreshToken: a.RefreshToken}
 	switch {
-	case x.v4:
+	case v4:
 		out.Scope = strings.Fields(a.Scope)
 	case a.Scope != "":
 		out.Scope = a.Scope
@@ -298,7 +300,7 @@ func clientToken(x *execution) (any, error) {
 	host := idp.Host{Address: p.Text("op_host"), Path: p.Text("op_discovery_path")}
 	id, secret, scope := p.Text("client_id"), p.Text("client_secret"), p.List("scope")
 	if x.v4 {
-		host = x.host4()
+		host = host4(x.params)
 	}
 	if p.Malformed() {
 		return nil, x.malformed()
@@ -312,5 +314,5 @@ func clientToken(x *execution) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return x.scopedToken(answer)
+	return newScopedToken(answer, x.v4)
 }

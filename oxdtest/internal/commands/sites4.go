@@ -83,7 +83,7 @@ func removeSite(x *execution) (any, error) {
 	return oxdIDAnswer{x.site.oxdID}, nil
 }
 
-// getRP shows everything to whoever asks.
+// getRP returns everything, secrets included, without a token.
 func getRP(x *execution) (any, error) {
 	if x.params.Flag("list") {
 		x.engine.mu.Lock()
@@ -107,8 +107,8 @@ func getRP(x *execution) (any, error) {
 }
 
 // host4 returns which provider a command without site is about.
-func (x *execution) host4() idp.Host {
-	return idp.Host{Address: x.params.OPHost4(), Path: x.params.Text("op_discovery_path")}
+func host4(p *oxdwire.Params) idp.Host {
+	return idp.Host{Address: p.OPHost4(), Path: p.Text("op_discovery_path")}
 }
 
 // fetch gets a JSON document of the provider.
@@ -121,7 +121,7 @@ func (x *execution) fetch(target string) (json.RawMessage, error) {
 }
 
 func getDiscovery(x *execution) (any, error) {
-	host := x.host4()
+	host := host4(x.params)
 	if host.Address == "" {
 		return nil, errNoHost4
 	}
@@ -129,20 +129,21 @@ func getDiscovery(x *execution) (any, error) {
 }
 
 func getJWKS(x *execution) (any, error) {
-	m, err := x.engine.op.Connect(x.ctx, x.host4())
+	m, err := x.engine.op.Connect(x.ctx, host4(x.params))
 	if err != nil {
 		return nil, err
 	}
 	return x.fetch(m.JWKS)
 }
 
-// getIssuer answers as WebFinger does (OpenID Connect Discovery 1.0 section 2), for a provider that is its own directory.
+// getIssuer answers as WebFinger does (OpenID Connect Discovery 1.0 section 2), for a provider that
+// is its own directory.
 func getIssuer(x *execution) (any, error) {
 	resource := x.params.Text("resource")
 	if resource == "" {
 		return nil, errNoResource
 	}
-	m, err := x.engine.op.Connect(x.ctx, x.host4())
+	m, err := x.engine.op.Connect(x.ctx, host4(x.params))
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +190,7 @@ func introspectRPT4(x *execution) (any, error) {
 	return x.introspectRaw(rpt)
 }
 
-// introspectRaw gives the provider's answer as it is.
+// introspectRaw returns the provider's answer as it is.
 func (x *execution) introspectRaw(token string) (map[string]any, error) {
 	m, err := x.connect()
 	if err != nil {

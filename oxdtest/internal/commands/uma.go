@@ -40,7 +40,7 @@ func rsProtect(x *execution) (any, error) {
 		return nil, err
 	}
 	if x.v4 {
-		if err := x.makeRoom(m, protection, overwrite); err != nil {
+		if err := makeRoom(x, m, protection, overwrite); err != nil {
 			return nil, err
 		}
 	}
@@ -50,7 +50,7 @@ func rsProtect(x *execution) (any, error) {
 			return nil, idp.ErrInternal
 		}
 		for _, c := range resource.Conditions {
-			id, err := x.createResource(m, protection, resource.Path, c)
+			id, err := createResource(x, m, protection, resource.Path, c)
 			if err != nil {
 				return nil, err
 			}
@@ -67,8 +67,9 @@ func rsProtect(x *execution) (any, error) {
 	return oxdIDAnswer{x.site.oxdID}, nil
 }
 
-// addRow replaces a row of the same path and method list, orphaning its resource, and gives a method named twice on one path
-// the scopes of the last condition in all rows that have it.
+// addRow adds a row. A row of the same path and method list is replaced, and its resource
+// forgotten. Where a method is named twice on one path, all rows that have it get the scopes of the
+// last.
 func addRow(rows []resourceRow, row resourceRow) []resourceRow {
 	for i := range rows {
 		if rows[i].path != row.path {
@@ -86,7 +87,7 @@ func addRow(rows []resourceRow, row resourceRow) []resourceRow {
 }
 
 // makeRoom is what oxd 4 does with resources that are protected already.
-func (x *execution) makeRoom(m *idp.Metadata, protection string, overwrite bool) error {
+func makeRoom(x *execution, m *idp.Metadata, protection string, overwrite bool) error {
 	x.engine.mu.Lock()
 	old := x.site.resources
 	x.engine.mu.Unlock()
@@ -148,7 +149,7 @@ func notProtected(path, method string) error {
 		". Please protect your resource first with uma_rs_protect command. Check details on https://www.gluu.org/docs-oxd/")
 }
 
-func (x *execution) createResource(m *idp.Metadata, protection, path string, c oxdwire.Condition) (string, error) {
+func createResource(x *execution, m *idp.Metadata, protection, path string, c oxdwire.Condition) (string, error) {
 	body := oxdwire.Marshal(map[string]any{"name": "[" + strings.Join(c.HTTPMethods, ", ") + "] " + path, "resource_scopes": append([]string{}, c.Scopes...)})
 	status, answer, err := x.engine.op.Send(x.ctx, http.MethodPost, m.Resources, protection, body)
 	var created struct {
@@ -220,7 +221,7 @@ func rsCheckAccess(x *execution) (any, error) {
 			}
 		}
 	}
-	ticket, err := x.registerTicket(row)
+	ticket, err := registerTicket(x, row)
 	if err != nil {
 		return nil, err
 	}
@@ -251,7 +252,7 @@ func (x *execution) introspectRPT(rpt string) (*idp.Introspection, error) {
 	}
 }
 
-func (x *execution) registerTicket(row resourceRow) (string, error) {
+func registerTicket(x *execution, row resourceRow) (string, error) {
 	m, protection, err := x.protectionAPI()
 	if err != nil {
 		return "", err
@@ -271,7 +272,8 @@ func (x *execution) registerTicket(row resourceRow) (string, error) {
 	return created.Ticket, nil
 }
 
-// rpGetRPT reports as need_info what parses as nothing else; every other refusal is the generic internal error.
+// rpGetRPT reports a refusal with no other members than a need_info as one; every other refusal is
+// the generic internal error.
 func rpGetRPT(x *execution) (any, error) {
 	p := x.params
 	form := map[string]string{
@@ -300,7 +302,7 @@ func rpGetRPT(x *execution) (any, error) {
 	}
 	answer, err := x.engine.op.Token(x.ctx, m.Token, x.site.client, form)
 	if err != nil {
-		return nil, x.needInfoError(err)
+		return nil, needInfoError(err, x.v4)
 	}
 	if strings.TrimSpace(answer.AccessToken) == "" {
 		return nil, errNoRPT
@@ -311,7 +313,7 @@ func rpGetRPT(x *execution) (any, error) {
 	}
 	var status idp.Introspection
 	if err := x.engine.op.Introspect(x.ctx, m.Introspection, protection, answer.AccessToken, &status); err != nil {
-		return nil, x.needInfoError(err) // what introspection refuses is read in the same way
+		return nil, needInfoError(err, x.v4) // what introspection refuses is read in the same way
 	}
 	if !status.Active {
 		return nil, errNoRPT
@@ -324,7 +326,7 @@ func rpGetRPT(x *execution) (any, error) {
 	}{answer.PCT, answer.Upgraded, answer.AccessToken, "Bearer"}, nil
 }
 
-func (x *execution) needInfoError(err error) error {
+func needInfoError(err error, v4 bool) error {
 	var failure *idp.Failure
 	var raw map[string]json.RawMessage
 	if !errors.As(err, &failure) || json.Unmarshal(failure.Body, &raw) != nil || raw == nil {
@@ -337,7 +339,7 @@ func (x *execution) needInfoError(err error) error {
 		RedirectUser   json.RawMessage `json:"redirect_user"`
 	}{raw["error"], raw["ticket"], raw["required_claims"], raw["redirect_user"]}
 	for key := range raw { // oxd 4 drops the others
-		if !x.v4 && !slices.Contains([]string{"error", "ticket", "required_claims", "redirect_user"}, key) {
+		if !v4 && !slices.Contains([]string{"error", "ticket", "required_claims", "redirect_user"}, key) {
 			return idp.ErrInternal
 		}
 	}

@@ -1,5 +1,5 @@
-// Package daemon is Gluu's oxd as a process: its three listeners, what a test makes go wrong in front of
-// the commands, and the record of what was received.
+// Package daemon is Gluu's oxd as a process: its three listeners, what a test makes go wrong in
+// front of the commands, and the record of what was received.
 package daemon
 
 import (
@@ -53,8 +53,8 @@ func New(cfg commands.Config, server *tls.Config, pool *x509.CertPool) *Daemon {
 // Addrs are the addresses of the listeners. An empty one stands for a free port on 127.0.0.1.
 type Addrs struct{ Socket, HTTPS, REST string }
 
-// Restart starts the daemon at the addresses, and stops it before if it runs: sites are kept, states
-// and nonces forgotten. It returns the addresses in use.
+// Restart starts the daemon at the addresses, and stops it before if it runs: sites are kept,
+// states and nonces forgotten. It returns the addresses in use.
 func (d *Daemon) Restart(at Addrs) (Addrs, error) {
 	d.Stop()
 	d.engine.Forget()
@@ -104,8 +104,8 @@ func (d *Daemon) Close() {
 	d.engine.CloseIdleConnections()
 }
 
-// Overlaps returns how often something arrived on a connection to the socket while the command before
-// it had no answer yet.
+// Overlaps returns how often something arrived on a connection to the socket while the command
+// before it had no answer yet.
 func (d *Daemon) Overlaps() int { return int(d.overlaps.Load()) }
 
 func (d *Daemon) accept(i *instance) {
@@ -140,7 +140,7 @@ func (d *Daemon) serveSocket(ctx context.Context, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		surplus := reader.Discard() // what has been read beyond the frame is lost: the real one throws it away
+		surplus := reader.Discard() // oxd throws away what it has read beyond the frame
 		answer := answer{body: oxdwire.InternalError}
 		if command, params, ok := oxdwire.ParseCommand(body); ok {
 			answer = d.dispatch(ctx, overTCP, command, params)

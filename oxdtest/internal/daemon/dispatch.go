@@ -25,7 +25,7 @@ type answer struct {
 	body      string
 	latin1    bool // WrongCharset
 	cut       bool // the connection ends without an answer
-	malformed bool // the parameters could not be bound; the HTTPS extension reports that in its own way
+	malformed bool // the parameters could not be bound, for the HTTPS extension
 }
 
 func (a answer) frame() ([]byte, bool) {

@@ -19,8 +19,8 @@ const maxBody = 1 << 20
 
 const noResponse = "Command response is null, please check oxd-server.log file of oxd-server application."
 
-// extension is the handler of the HTTPS extension until ctx ends. It compares paths as they are, where
-// a ServeMux would redirect some.
+// extension is the handler of the HTTPS extension until ctx ends. It compares paths as they are,
+// where a ServeMux would redirect some.
 func (d *Daemon) extension(ctx context.Context) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		route, known := oxdwire.ExtensionRoute(oxdwire.Path(r))

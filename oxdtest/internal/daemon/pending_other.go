@@ -4,5 +4,5 @@ package daemon
 
 import "net"
 
-// pending cannot tell here: of overlapping commands only those in one segment are noticed.
+// pending always reports false: of overlapping commands only those in one segment are noticed.
 func pending(net.Conn) bool { return false }

@@ -22,7 +22,8 @@ func pending(conn net.Conn) bool {
 	n := 0
 	err = raw.Read(func(fd uintptr) bool {
 		var b [1]byte
-		n, _, _ = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK) // does not wait: Go's sockets are non-blocking
+		// This does not wait: the sockets of Go are non-blocking.
+		n, _, _ = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK)
 		return true
 	})
 	return err == nil && n > 0

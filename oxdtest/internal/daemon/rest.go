@@ -1,5 +1,5 @@
-// oxd 4: REST paths, parameters and answers without an envelope, statuses that mean something. It is one
-// more way into the same oxd: sites, states and nonces are those of the other listeners.
+// oxd 4: REST paths, parameters and answers without an envelope, statuses that mean something. It
+// is one more way into the same oxd: sites, states and nonces are those of the other listeners.
 
 package daemon
 

@@ -119,8 +119,8 @@ func (a *Access) Forget() {
 // CloseIdleConnections closes the idle connections to the provider.
 func (a *Access) CloseIdleConnections() { a.http.CloseIdleConnections() }
 
-// Send sends a request with a bearer token and a JSON body, both of which may be empty. It returns the
-// status and the body, of which it reads at most 1 MiB.
+// Send sends a request with a bearer token and a JSON body, both of which may be empty. It returns
+// the status and the body, of which it reads at most 1 MiB.
 func (a *Access) Send(ctx context.Context, method, target, bearer, body string) (int, []byte, error) {
 	contentType := ""
 	if body != "" {
@@ -204,8 +204,8 @@ func (a *Access) UMA(ctx context.Context, host Host) (*Metadata, error) {
 	return m, nil
 }
 
-// ProtectionAPI returns the UMA metadata for those two, which take the address as it was registered and
-// ignore the discovery path.
+// ProtectionAPI returns the UMA metadata for those two, which take the address as it was registered
+// and ignore the discovery path.
 func (a *Access) ProtectionAPI(ctx context.Context, host Host) (*Metadata, error) {
 	return a.discover(ctx, a.umaAsIs, host.Address, host.Address+"/.well-known/uma2-configuration")
 }
@@ -260,8 +260,8 @@ func (a *Access) Token(ctx context.Context, endpoint string, client Client, form
 	return &answer, nil
 }
 
-// Introspection has the members of RFC 7662 and Federated Authorization for UMA 2.0 section 5.1.1 that
-// oxd looks at.
+// Introspection has the members of RFC 7662 and Federated Authorization for UMA 2.0 section 5.1.1
+// that oxd looks at.
 type Introspection struct {
 	Active      bool   `json:"active"`
 	ClientID    string `json:"client_id"`
@@ -272,8 +272,8 @@ type Introspection struct {
 	} `json:"permissions"`
 }
 
-// Introspect reads what the provider says of a token into answer. The request carries a protection API
-// access token. A refusal is a *Failure.
+// Introspect reads what the provider says of a token into answer. The request carries a protection
+// API access token. A refusal is a *Failure.
 func (a *Access) Introspect(ctx context.Context, endpoint, protection, token string, answer any) error {
 	return a.post(ctx, endpoint, url.Values{"token": {token}}, func(r *http.Request) {
 		r.Header.Set("Authorization", "Bearer "+protection)

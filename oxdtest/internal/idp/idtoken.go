@@ -62,8 +62,8 @@ func (t *IDToken) Number(name string) int64 {
 	return n
 }
 
-// Verify checks audience, expiry, issuer and signature. The keys of the provider are fetched again when
-// the signature does not verify.
+// Verify checks audience, expiry, issuer and signature. The keys of the provider are fetched again
+// when the signature does not verify.
 func (t *IDToken) Verify(ctx context.Context, a *Access, m *Metadata, clientID string) error {
 	expired := time.Now().Unix() >= t.Number("exp")
 	if !strings.EqualFold(t.Text("aud"), clientID) || expired || t.Text("iss") != m.Issuer {
@@ -87,8 +87,8 @@ func (t *IDToken) Verify(ctx context.Context, a *Access, m *Metadata, clientID s
 	return err
 }
 
-// HashMatches compares at_hash (OpenID Connect Core section 3.1.3.6), which has to be there. With RS512
-// oxd finds it wrong in any case.
+// HashMatches compares at_hash (OpenID Connect Core section 3.1.3.6), which has to be there. With
+// RS512 oxd finds it wrong in any case.
 func (t *IDToken) HashMatches(accessToken string) bool {
 	hash := crypto.SHA256
 	switch jose.SignatureAlgorithm(t.alg) {

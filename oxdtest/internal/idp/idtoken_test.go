@@ -1,3 +1,5 @@
+// Foreign ID tokens.
+
 package idp_test
 
 import (

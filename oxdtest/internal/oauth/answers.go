@@ -1,5 +1,5 @@
-// Package oauth has what endpoints of OAuth 2.0 have in common: answers and parameters, identifiers,
-// and memory for values that expire.
+// Package oauth has what endpoints of OAuth 2.0 have in common: answers and parameters,
+// identifiers, and memory for values that expire.
 package oauth
 
 import (
@@ -16,7 +16,8 @@ import (
 // 3.3.1).
 const GrantTicket = "urn:ietf:params:oauth:grant-type:uma-ticket"
 
-// WriteJSON answers with a JSON body that nobody may cache. The body consists of what can be encoded.
+// WriteJSON answers with a JSON body that nobody may cache. The body consists of what can be
+// encoded.
 func WriteJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -51,8 +52,8 @@ func WriteInvalidToken(w http.ResponseWriter, description string) {
 	(&Error{http.StatusUnauthorized, "invalid_token", description}).Write(w)
 }
 
-// Duplicate returns the name of a parameter that is there more than once, which RFC 6749 section 3.1
-// forbids, or "".
+// Duplicate returns the name of a parameter that is there more than once, which RFC 6749 section
+// 3.1 forbids, or "".
 func Duplicate(form url.Values) string {
 	for name, values := range form {
 		if len(values) > 1 {
@@ -86,8 +87,8 @@ func Bearer(r *http.Request) string {
 	return strings.TrimSpace(token)
 }
 
-// Redirect adds the parameters to the query of a registered URI and sends the browser there, with GET
-// also after a form.
+// Redirect adds the parameters to the query of a registered URI and sends the browser there, with
+// GET also after a form.
 func Redirect(w http.ResponseWriter, r *http.Request, uri string, params url.Values) {
 	status := http.StatusFound
 	if r.Method == http.MethodPost {

@@ -1,3 +1,5 @@
+// What tests of the store need from inside.
+
 package oauth
 
 // Len returns how many entries there are, expired ones included.

@@ -4,12 +4,12 @@ package oauth
 
 import "time"
 
-// MaxEntries bounds a [Store]. It is far above what tests need, and keeps a demo that is left running
-// from growing without end.
+// MaxEntries bounds a [Store]. It is far above what tests need, and keeps a demo that is left
+// running from growing without end.
 const MaxEntries = 20_000
 
-// Store is a map whose entries expire and whose size is bounded. The zero value is ready for use. It
-// is not safe for concurrent use.
+// Store is a map whose entries expire and whose size is bounded. The zero value is ready for use.
+// It is not safe for concurrent use.
 type Store[V any] struct {
 	entries map[string]entry[V]
 }

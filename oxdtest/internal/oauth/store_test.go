@@ -1,3 +1,5 @@
+// The store: its bound, and the end of its entries.
+
 package oauth_test
 
 import (

@@ -177,7 +177,7 @@ func (m *metadata) check() *oauth.Error {
 			}
 		}
 	}
-	// oxd sends null for every grant and response type that it does not know.
+	// oxd sends null for every grant and response type that is unknown to it.
 	m.GrantTypes = slices.DeleteFunc(m.GrantTypes, func(s string) bool { return s == "" })
 	m.ResponseTypes = slices.DeleteFunc(m.ResponseTypes, func(s string) bool { return s == "" })
 	if len(m.GrantTypes) == 0 {

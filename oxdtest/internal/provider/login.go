@@ -150,7 +150,7 @@ func (l *logins) stepLogin(w http.ResponseWriter, r *http.Request, tx *transacti
 // written.
 func (l *logins) stepOTP(w http.ResponseWriter, r *http.Request, tx *transaction, old *browserSession) (session *browserSession, answered bool) {
 	if old == nil {
-		return nil, false // the session has ended meanwhile: back to the password
+		return nil, false // the session has ended: back to the password
 	}
 	code := strings.TrimSpace(r.PostForm.Get("otp"))
 	if subtle.ConstantTimeCompare([]byte(code), []byte(pages.OTPCode)) != 1 {

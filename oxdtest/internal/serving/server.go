@@ -44,8 +44,8 @@ func Serve(l net.Listener, h http.Handler) *Server {
 	return s
 }
 
-// End closes all connections, which ends the contexts of the requests, and waits until every handler
-// has returned.
+// End closes all connections, which ends the contexts of the requests, and waits until every
+// handler has returned.
 func (s *Server) End() {
 	_ = s.server.Close()
 	s.serving.Wait()

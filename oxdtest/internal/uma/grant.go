@@ -52,7 +52,7 @@ func (s *Server) serveGrant(w http.ResponseWriter, client *provider.Client, form
 
 // grantTicket is called with the lock held.
 func (s *Server) grantTicket(client *provider.Client, form url.Values) (status int, answer map[string]any, fault *oauth.Error) {
-	pushed, fault := s.readClaimToken(client, form)
+	pushed, fault := readClaimToken(s.provider, client, form)
 	if fault != nil {
 		return 0, nil, fault
 	}
@@ -70,7 +70,7 @@ func (s *Server) grantTicket(client *provider.Client, form url.Values) (status i
 	if fault != nil {
 		return 0, nil, fault
 	}
-	permissions, fault := s.addScopes(ticket.permissions, oauth.Scopes(form.Get("scope")))
+	permissions, fault := addScopes(s.resources, ticket.permissions, oauth.Scopes(form.Get("scope")))
 	if fault != nil {
 		return 0, nil, fault
 	}
@@ -88,7 +88,7 @@ func (s *Server) grantTicket(client *provider.Client, form url.Values) (status i
 		}
 	case len(verdict.push)+len(verdict.gather) > 0:
 		next := &ticketState{clientID: client.ID, permissions: permissions, claims: merge(ticket.claims, pushed)}
-		return http.StatusForbidden, s.needInfo(client, s.newTicket(next), verdict), nil
+		return http.StatusForbidden, needInfo(s.issuer, client, s.newTicket(next), verdict), nil
 	}
 	s.pcts.Put(pctKey, &pctState{client.ID, claims}, pctLifetime)
 	upgraded := rpt != nil
@@ -105,20 +105,20 @@ func (s *Server) grantTicket(client *provider.Client, form url.Values) (status i
 
 // needInfo has these keys and no others: oxd takes every other body for a
 // failure.
-func (s *Server) needInfo(client *provider.Client, ticket string, d verdict) map[string]any {
+func needInfo(issuer string, client *provider.Client, ticket string, d verdict) map[string]any {
 	answer := map[string]any{"error": "need_info", "ticket": ticket}
 	if len(d.push) > 0 {
 		required := make([]map[string]any, 0, len(d.push))
 		for _, name := range d.push {
 			required = append(required, map[string]any{
 				"name": name, "friendly_name": name, "claim_type": "string",
-				"issuer": []string{s.issuer}, "claim_token_format": []string{idTokenFormat},
+				"issuer": []string{issuer}, "claim_token_format": []string{idTokenFormat},
 			})
 		}
 		answer["required_claims"] = required
 	}
 	if len(d.gather) > 0 {
-		answer["redirect_user"] = s.issuer + pathGather +
+		answer["redirect_user"] = issuer + pathGather +
 			"?client_id=" + url.QueryEscape(client.ID) + "&ticket=" + ticket
 	}
 	return answer
@@ -126,7 +126,7 @@ func (s *Server) needInfo(client *provider.Client, ticket string, d verdict) map
 
 // readClaimToken returns the claims of a pushed ID token. It must have been
 // issued to the client that pushes it.
-func (s *Server) readClaimToken(client *provider.Client, form url.Values) (partyClaims, *oauth.Error) {
+func readClaimToken(p *provider.Provider, client *provider.Client, form url.Values) (partyClaims, *oauth.Error) {
 	token, format := form.Get("claim_token"), form.Get("claim_token_format")
 	switch {
 	case token == "" && format == "":
@@ -136,7 +136,7 @@ func (s *Server) readClaimToken(client *provider.Client, form url.Values) (party
 	case format != idTokenFormat:
 		return nil, oauth.BadRequest("invalid_claim_token_format", "the only format is that of ID tokens")
 	}
-	claims, ok := s.provider.IDTokenClaims(token, client.ID)
+	claims, ok := p.IDTokenClaims(token, client.ID)
 	if !ok {
 		return nil, oauth.BadRequest("invalid_claim_token", "the claim token is not a valid ID token of the client")
 	}
@@ -145,7 +145,7 @@ func (s *Server) readClaimToken(client *provider.Client, form url.Values) (party
 
 // addScopes adds the scopes of the request to the permissions of those
 // resources that have them.
-func (s *Server) addScopes(permissions []permission, scopes []string) ([]permission, *oauth.Error) {
+func addScopes(resources map[string]*resourceSet, permissions []permission, scopes []string) ([]permission, *oauth.Error) {
 	out := make([]permission, 0, len(permissions))
 	for _, p := range permissions {
 		p.Scopes = slices.Clone(p.Scopes)
@@ -154,7 +154,7 @@ func (s *Server) addScopes(permissions []permission, scopes []string) ([]permiss
 	for _, scope := range scopes {
 		found := false
 		for i, p := range out {
-			res := s.resources[p.ResourceID]
+			res := resources[p.ResourceID]
 			if res == nil || !slices.Contains(res.Scopes, scope) {
 				continue
 			}

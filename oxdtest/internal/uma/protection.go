@@ -182,7 +182,7 @@ func (s *Server) servePermission(w http.ResponseWriter, r *http.Request) {
 }
 
 // newTicket is called with the lock held. The store keeps the ticket longer
-// than it lives, so that an expired one can be told from an unknown one.
+// than it lives, so that an expired one is distinguished from an unknown one.
 func (s *Server) newTicket(t *ticketState) string {
 	t.expires = time.Now().Add(s.ticketLifetime)
 	key := oauth.NewUUID()
