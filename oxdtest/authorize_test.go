@@ -12,7 +12,7 @@ import (
 
 func TestLoginReturnsWithCode(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	got := w.logIn(w.browser(), "alice", "alice-secret", nil)
 	assert.NotEmpty(t, got.Get("code"))
 	assert.Equal(t, "state-1", got.Get("state"))
@@ -24,13 +24,13 @@ func TestLoginReturnsWithCode(t *testing.T) {
 
 func TestLoginTakesPasswordsOfAnyScript(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	assert.NotEmpty(t, w.logIn(w.browser(), "zoe", "Zoë", nil).Get("code"))
 }
 
 func TestAuthorizeKeepsQueryOfRedirectURI(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.client = w.register(map[string]any{"redirect_uris": []string{w.callback() + "?tenant=1"}})
 	target := strings.Replace(w.authorizeURL(nil), w.callback(), w.callback()+"?tenant=1", 1)
 	page, err := w.browser().LogIn(target, "bob", "bob-secret")
@@ -42,7 +42,7 @@ func TestAuthorizeKeepsQueryOfRedirectURI(t *testing.T) {
 
 func TestAuthorizeTakesPOST(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	page, err := w.browser().PostForm(w.provider.URL+"/oxauth/restv1/authorize", url.Values{
 		"response_type": {"code"}, "client_id": {w.client.ID}, "redirect_uri": {w.callback()}, "scope": {"openid"},
 	})
@@ -52,7 +52,7 @@ func TestAuthorizeTakesPOST(t *testing.T) {
 
 func TestAuthorizeShowsErrorPageWithoutRedirect(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	base := w.provider.URL + "/oxauth/restv1/authorize?response_type=code&scope=openid&state=s"
 	cases := []struct{ name, url string }{
 		{"no client", base + "&redirect_uri=" + w.callback()},
@@ -80,7 +80,7 @@ func TestAuthorizeShowsErrorPageWithoutRedirect(t *testing.T) {
 
 func TestAuthorizeReturnsErrorToClient(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	withoutCode := w.register(map[string]any{"grant_types": []string{"client_credentials"}})
 	cases := []struct {
 		name string
@@ -113,7 +113,7 @@ func TestAuthorizeReturnsErrorToClient(t *testing.T) {
 
 func TestWrongPasswordKeepsThePage(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	for _, c := range []struct{ name, user, password string }{
 		{"a wrong password", "alice", "wrong"},
 		{"an unknown user", "mallory", "alice-secret"},
@@ -143,7 +143,7 @@ func TestWrongPasswordKeepsThePage(t *testing.T) {
 
 func TestCancelReturnsAccessDenied(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	login, err := b.Get(w.authorizeURL(nil))
 	require.NoError(t, err)
@@ -160,7 +160,7 @@ func TestCancelReturnsAccessDenied(t *testing.T) {
 
 func TestLoginFormWorksOnce(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	login, err := b.Get(w.authorizeURL(nil))
 	require.NoError(t, err)
@@ -176,7 +176,7 @@ func TestLoginFormWorksOnce(t *testing.T) {
 
 func TestLoginFormRefusesOtherSites(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	for _, c := range []struct{ name, header, value string }{
 		{"by Sec-Fetch-Site", "Sec-Fetch-Site", "cross-site"},
 		{"by Origin", "Origin", "https://evil.example.org"},
@@ -194,9 +194,9 @@ func TestLoginFormRefusesOtherSites(t *testing.T) {
 	}
 }
 
-func TestSessionCookieAttributes(t *testing.T) {
+func TestTheSessionCookieIsHTTPOnlySecureAndLax(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	login, err := b.Get(w.authorizeURL(nil))
 	require.NoError(t, err)
@@ -213,9 +213,9 @@ func TestSessionCookieAttributes(t *testing.T) {
 	assert.Equal(t, "no-store", resp.Header.Get("Cache-Control"))
 }
 
-func TestSingleSignOn(t *testing.T) {
+func TestSingleSignOnAsksOnce(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	first := w.logIn(b, "alice", "alice-secret", nil)
 
@@ -252,7 +252,7 @@ func TestSingleSignOn(t *testing.T) {
 
 func TestLoginReplacesSession(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	first := w.logIn(b, "alice", "alice-secret", nil)
 	provider, err := url.Parse(w.provider.URL)
@@ -269,9 +269,9 @@ func TestLoginReplacesSession(t *testing.T) {
 	assert.Equal(t, "login_required", w.returned(page).Get("error"))
 }
 
-func TestSelectAccount(t *testing.T) {
+func TestSelectAccountOffersAnother(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	w.logIn(b, "alice", "alice-secret", nil)
 	choose, err := b.Get(w.authorizeURL(url.Values{"prompt": {"select_account"}}))
@@ -282,12 +282,12 @@ func TestSelectAccount(t *testing.T) {
 
 	got := w.logIn(b, "bob", "bob-secret", url.Values{"prompt": {"select_account"}})
 	_, answer := w.redeem(got.Get("code"))
-	assert.Equal(t, "bob", opClaims(t, answer["id_token"])["preferred_username"])
+	assert.Equal(t, "bob", claimsOf(t, answer["id_token"])["preferred_username"])
 }
 
-func TestConsent(t *testing.T) {
+func TestConsentIsAskedForOnce(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.provider.SetConsent(true)
 	b := w.browser()
 	page, err := b.Get(w.authorizeURL(nil))
@@ -308,9 +308,9 @@ func TestConsent(t *testing.T) {
 	assert.NotEmpty(t, w.returned(page).Get("code"), "consent is remembered")
 }
 
-func TestACRLevels(t *testing.T) {
+func TestTheFirstLevelThatTheUserCanReachIsDelivered(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	cases := []struct {
 		name, user, password, asked, want string
 		otp                               bool
@@ -328,7 +328,7 @@ func TestACRLevels(t *testing.T) {
 			w := w.with(t)
 			got := w.logIn(w.browser(), c.user, c.password, url.Values{"acr_values": {c.asked}})
 			_, answer := w.redeem(got.Get("code"))
-			claims := opClaims(t, answer["id_token"])
+			claims := claimsOf(t, answer["id_token"])
 			assert.Equal(t, c.want, claims["acr"])
 			if c.otp {
 				assert.Equal(t, []any{"pwd", "otp"}, claims["amr"])
@@ -339,9 +339,9 @@ func TestACRLevels(t *testing.T) {
 	}
 }
 
-func TestStepUp(t *testing.T) {
+func TestStepUpAsksForTheSecondFactorOnly(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	w.logIn(b, "alice", "alice-secret", nil)
 
@@ -365,7 +365,7 @@ func TestStepUp(t *testing.T) {
 
 func TestLogInGoesThroughAllPages(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.provider.SetConsent(true)
 	got := w.logIn(w.browser(), "zoe", "Zoë", url.Values{"acr_values": {"otp"}, "prompt": {"login consent"}})
 	assert.NotEmpty(t, got.Get("code"))

@@ -13,7 +13,7 @@ import (
 
 func TestRegistrationAnswersCredentials(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	c := w.client
 	assert.True(t, strings.HasPrefix(c.ID, "@!"), "the id must need the raw form that oxd sends: %s", c.ID)
 	assert.NotEmpty(t, c.Secret)
@@ -26,9 +26,9 @@ func TestRegistrationAnswersCredentials(t *testing.T) {
 	assert.NotEqual(t, c.ID, w.register(nil).ID)
 }
 
-func TestRegistrationDefaults(t *testing.T) {
+func TestRegistrationHasDefaults(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	c := w.register(map[string]any{"grant_types": nil, "scope": nil})
 	assert.Equal(t, []string{"authorization_code"}, c.GrantTypes)
 	assert.Equal(t, "openid", c.Scope)
@@ -39,9 +39,9 @@ func TestRegistrationDefaults(t *testing.T) {
 	assert.Equal(t, "openid", w.register(map[string]any{"scope": "openid unheard_of"}).Scope)
 }
 
-func TestRegistrationRefuses(t *testing.T) {
+func TestRegistrationRefusesBadMetadata(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	cases := []struct {
 		name   string
 		change map[string]any
@@ -63,28 +63,28 @@ func TestRegistrationRefuses(t *testing.T) {
 			w := w.with(t)
 			status, body := w.send(http.MethodPost, "/oxauth/restv1/register", "", w.metadata(c.change))
 			assert.Equal(t, http.StatusBadRequest, status)
-			assert.Equal(t, c.code, opObject(t, body)["error"])
+			assert.Equal(t, c.code, objectOf(t, body)["error"])
 		})
 	}
 }
 
 func TestRegistrationUpdateReplacesMetadata(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	other := w.register(nil)
 	update := map[string]any{"redirect_uris": []string{"https://app.example.org/new"}, "client_secret_expires_at": 4102444800}
 
 	for _, token := range []string{"", "wrong", other.Token} {
 		status, body := w.send(http.MethodPut, w.client.URI, token, update)
 		assert.Equal(t, http.StatusUnauthorized, status)
-		assert.Equal(t, "invalid_token", opObject(t, body)["error"])
+		assert.Equal(t, "invalid_token", objectOf(t, body)["error"])
 	}
 	status, body := w.send(http.MethodPut, w.client.URI, w.client.Token, map[string]any{"redirect_uris": []string{}})
 	assert.Equal(t, http.StatusBadRequest, status, string(body))
 
 	status, body = w.send(http.MethodPut, w.client.URI, w.client.Token, update)
 	require.Equal(t, http.StatusOK, status, string(body))
-	answer := opObject(t, body)
+	answer := objectOf(t, body)
 	assert.Equal(t, w.client.ID, answer["client_id"])
 	assert.Equal(t, w.client.Secret, answer["client_secret"])
 	assert.Equal(t, []any{"https://app.example.org/new"}, answer["redirect_uris"])
@@ -92,9 +92,9 @@ func TestRegistrationUpdateReplacesMetadata(t *testing.T) {
 	assert.EqualValues(t, 4102444800, answer["client_secret_expires_at"])
 }
 
-func TestClientAuthentication(t *testing.T) {
+func TestClientsAreAuthenticatedByBasic(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"uma_protection"}}
 	escaped := w.client
 	escaped.ID = url.QueryEscape(w.client.ID)
@@ -105,14 +105,14 @@ func TestClientAuthentication(t *testing.T) {
 	require.Equal(t, http.StatusOK, status, string(body))
 	cases := []struct {
 		name   string
-		client opTestClient
+		client testClient
 		status int
 	}{
 		{"id and secret as they are", w.client, http.StatusOK},
 		{"id form-encoded as RFC 6749 wants", escaped, http.StatusOK},
 		{"wrong secret", wrong, http.StatusUnauthorized},
-		{"unknown client", opTestClient{ID: "nobody", Secret: "x"}, http.StatusUnauthorized},
-		{"no client", opTestClient{}, http.StatusUnauthorized},
+		{"unknown client", testClient{ID: "nobody", Secret: "x"}, http.StatusUnauthorized},
+		{"no client", testClient{}, http.StatusUnauthorized},
 		{"expired secret", expired, http.StatusUnauthorized},
 	}
 	for _, c := range cases {
@@ -127,13 +127,13 @@ func TestClientAuthentication(t *testing.T) {
 	}
 }
 
-func TestClientAuthenticationByForm(t *testing.T) {
+func TestClientsAreAuthenticatedByFormWhereRegistered(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	posting := w.register(map[string]any{"token_endpoint_auth_method": "client_secret_post"})
 	for _, c := range []struct {
 		name   string
-		client opTestClient
+		client testClient
 		status int
 	}{
 		{"registered for it", posting, http.StatusOK},

@@ -11,14 +11,14 @@ import (
 )
 
 // signedIn reports whether the browser has a session with the Provider.
-func (w *opWorld) signedIn(b *oxdtest.Browser) bool {
+func (w *world) signedIn(b *oxdtest.Browser) bool {
 	w.t.Helper()
 	page, err := b.Get(w.authorizeURL(url.Values{"prompt": {"none"}}))
 	require.NoError(w.t, err)
 	return w.returned(page).Has("code")
 }
 
-func (w *opWorld) endSession(b *oxdtest.Browser, query url.Values) *http.Response {
+func (w *world) endSession(b *oxdtest.Browser, query url.Values) *http.Response {
 	w.t.Helper()
 	page, err := b.Get(w.provider.URL + "/oxauth/restv1/end_session?" + query.Encode())
 	require.NoError(w.t, err)
@@ -27,7 +27,7 @@ func (w *opWorld) endSession(b *oxdtest.Browser, query url.Values) *http.Respons
 
 func TestEndSessionReturnsToRegisteredURI(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	_, answer := w.redeem(w.logIn(b, "alice", "alice-secret", nil).Get("code"))
 	hint := answer["id_token"].(string)
@@ -43,7 +43,7 @@ func TestEndSessionReturnsToRegisteredURI(t *testing.T) {
 
 func TestEndSessionWithoutValidReturnShowsPage(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	for _, c := range []struct{ name, target string }{
 		{"no address", ""},
 		{"an address that is not registered", "https://evil.example.org/"},
@@ -64,11 +64,11 @@ func TestEndSessionWithoutValidReturnShowsPage(t *testing.T) {
 
 func TestEndSessionNeedsHint(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	_, answer := w.redeem(w.logIn(b, "alice", "alice-secret", nil).Get("code"))
 	good := answer["id_token"].(string)
-	foreign := newOPWorld(t).tokens()["id_token"].(string)
+	foreign := newWorld(t).tokens()["id_token"].(string)
 	for _, c := range []struct{ name, hint string }{
 		{"no hint", ""},
 		{"no token", "nonsense"},
@@ -91,7 +91,7 @@ func TestEndSessionNeedsHint(t *testing.T) {
 
 func TestEndSessionLeavesOtherPeopleSignedIn(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	alice, bob := w.browser(), w.browser()
 	_, answer := w.redeem(w.logIn(alice, "alice", "alice-secret", nil).Get("code"))
 	w.logIn(bob, "bob", "bob-secret", nil)
@@ -102,7 +102,7 @@ func TestEndSessionLeavesOtherPeopleSignedIn(t *testing.T) {
 
 func TestEndSessionEndsNewerSessionOfThePerson(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	_, answer := w.redeem(w.logIn(b, "alice", "alice-secret", nil).Get("code"))
 	w.logIn(b, "alice", "alice-secret", url.Values{"prompt": {"login"}})

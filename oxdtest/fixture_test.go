@@ -16,18 +16,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// opWorld is a Provider and an application, each on a TLS listener of its own,
+// world is a Provider and an application, each on a TLS listener of its own,
 // and a client registered for the application.
-type opWorld struct {
+type world struct {
 	t        *testing.T
 	provider *oxdtest.Provider
 	app      string // origin of the application
 	pool     *x509.CertPool
 	http     *http.Client // no jar, follows no redirects
-	client   opTestClient
+	client   testClient
 }
 
-type opTestClient struct {
+type testClient struct {
 	ID            string   `json:"client_id"`
 	Secret        string   `json:"client_secret"`
 	Token         string   `json:"registration_access_token"`
@@ -40,13 +40,13 @@ type opTestClient struct {
 	AuthMethod    string   `json:"token_endpoint_auth_method"`
 }
 
-func newOPWorld(t *testing.T) *opWorld {
+func newWorld(t *testing.T) *world {
 	t.Helper()
 	var handler http.Handler
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler.ServeHTTP(w, r)
 	}))
-	world := &opWorld{t: t}
+	world := &world{t: t}
 	issuer := "https://" + server.Listener.Addr().String()
 	world.provider, handler = oxdtest.ExportProvider(issuer, nil)
 	server.StartTLS()
@@ -69,15 +69,15 @@ func newOPWorld(t *testing.T) *opWorld {
 }
 
 // with is the same world for a subtest.
-func (w *opWorld) with(t *testing.T) *opWorld {
+func (w *world) with(t *testing.T) *world {
 	copied := *w
 	copied.t = t
 	return &copied
 }
 
-func (w *opWorld) callback() string { return w.app + "/callback" }
+func (w *world) callback() string { return w.app + "/callback" }
 
-func (w *opWorld) metadata(change map[string]any) map[string]any {
+func (w *world) metadata(change map[string]any) map[string]any {
 	meta := map[string]any{
 		"redirect_uris":             []string{w.callback()},
 		"post_logout_redirect_uris": []string{w.app + "/"},
@@ -96,17 +96,17 @@ func (w *opWorld) metadata(change map[string]any) map[string]any {
 }
 
 // register registers a client; change replaces or, with nil, removes metadata.
-func (w *opWorld) register(change map[string]any) opTestClient {
+func (w *world) register(change map[string]any) testClient {
 	w.t.Helper()
 	status, body := w.send(http.MethodPost, "/oxauth/restv1/register", "", w.metadata(change))
 	require.Equal(w.t, http.StatusCreated, status, string(body))
-	var c opTestClient
+	var c testClient
 	require.NoError(w.t, json.Unmarshal(body, &c))
 	return c
 }
 
 // send sends a JSON body with a bearer token and returns status and body.
-func (w *opWorld) send(method, path, bearer string, body any) (int, []byte) {
+func (w *world) send(method, path, bearer string, body any) (int, []byte) {
 	w.t.Helper()
 	text, err := json.Marshal(body)
 	require.NoError(w.t, err)
@@ -122,7 +122,7 @@ func (w *opWorld) send(method, path, bearer string, body any) (int, []byte) {
 	return w.do(req)
 }
 
-func (w *opWorld) do(req *http.Request) (int, []byte) {
+func (w *world) do(req *http.Request) (int, []byte) {
 	w.t.Helper()
 	resp, err := w.http.Do(req)
 	require.NoError(w.t, err)
@@ -133,31 +133,31 @@ func (w *opWorld) do(req *http.Request) (int, []byte) {
 }
 
 // post sends a form as the client and returns the JSON answer.
-func (w *opWorld) post(c opTestClient, path string, form url.Values) (int, map[string]any) {
+func (w *world) post(c testClient, path string, form url.Values) (int, map[string]any) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.provider.URL+path, strings.NewReader(form.Encode()))
 	require.NoError(w.t, err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth(c.ID, c.Secret)
 	status, body := w.do(req)
-	return status, opObject(w.t, body)
+	return status, objectOf(w.t, body)
 }
 
-func opObject(t *testing.T, body []byte) map[string]any {
+func objectOf(t *testing.T, body []byte) map[string]any {
 	t.Helper()
 	var m map[string]any
 	require.NoError(t, json.Unmarshal(body, &m), string(body))
 	return m
 }
 
-func (w *opWorld) token(form url.Values) (int, map[string]any) {
+func (w *world) token(form url.Values) (int, map[string]any) {
 	w.t.Helper()
 	return w.post(w.client, "/oxauth/restv1/token", form)
 }
 
 // authorizeURL builds the URL as oxd does: client_id and redirect_uri as they
 // are, the rest encoded.
-func (w *opWorld) authorizeURL(more url.Values) string {
+func (w *world) authorizeURL(more url.Values) string {
 	u := w.provider.URL + "/oxauth/restv1/authorize?response_type=code&client_id=" + w.client.ID +
 		"&redirect_uri=" + w.callback() + "&scope=openid+profile+email&state=state-1&nonce=nonce-1"
 	if len(more) > 0 {
@@ -166,10 +166,10 @@ func (w *opWorld) authorizeURL(more url.Values) string {
 	return u
 }
 
-func (w *opWorld) browser() *oxdtest.Browser { return oxdtest.ExportBrowser(w.pool) }
+func (w *world) browser() *oxdtest.Browser { return oxdtest.ExportBrowser(w.pool) }
 
 // logIn signs in and returns what came back to the callback.
-func (w *opWorld) logIn(b *oxdtest.Browser, user, password string, more url.Values) url.Values {
+func (w *world) logIn(b *oxdtest.Browser, user, password string, more url.Values) url.Values {
 	w.t.Helper()
 	page, err := b.LogIn(w.authorizeURL(more), user, password)
 	require.NoError(w.t, err)
@@ -177,14 +177,14 @@ func (w *opWorld) logIn(b *oxdtest.Browser, user, password string, more url.Valu
 }
 
 // returned reads the parameters of the page when it is the callback's.
-func (w *opWorld) returned(page *http.Response) url.Values {
+func (w *world) returned(page *http.Response) url.Values {
 	w.t.Helper()
 	text := w.text(page)
 	require.Equal(w.t, w.callback(), w.app+page.Request.URL.Path, text)
 	return page.Request.URL.Query()
 }
 
-func (w *opWorld) text(page *http.Response) string {
+func (w *world) text(page *http.Response) string {
 	w.t.Helper()
 	body, err := io.ReadAll(page.Body)
 	require.NoError(w.t, err)
@@ -193,7 +193,7 @@ func (w *opWorld) text(page *http.Response) string {
 }
 
 // redeem exchanges a code.
-func (w *opWorld) redeem(code string) (int, map[string]any) {
+func (w *world) redeem(code string) (int, map[string]any) {
 	w.t.Helper()
 	return w.token(url.Values{
 		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {w.callback()},
@@ -201,7 +201,7 @@ func (w *opWorld) redeem(code string) (int, map[string]any) {
 }
 
 // tokens signs alice in with a new browser and returns the token answer.
-func (w *opWorld) tokens() map[string]any {
+func (w *world) tokens() map[string]any {
 	w.t.Helper()
 	status, answer := w.redeem(w.logIn(w.browser(), "alice", "alice-secret", nil).Get("code"))
 	require.Equal(w.t, http.StatusOK, status, answer)
@@ -209,7 +209,7 @@ func (w *opWorld) tokens() map[string]any {
 }
 
 // active asks introspection about a token.
-func (w *opWorld) active(token any) bool {
+func (w *world) active(token any) bool {
 	w.t.Helper()
 	text, ok := token.(string)
 	require.True(w.t, ok)
@@ -218,13 +218,13 @@ func (w *opWorld) active(token any) bool {
 	return answer["active"] == true
 }
 
-// opClaims reads the payload of a JWT without looking at the signature.
-func opClaims(t *testing.T, token any) map[string]any {
+// claimsOf reads the payload of a JWT without looking at the signature.
+func claimsOf(t *testing.T, token any) map[string]any {
 	t.Helper()
 	text, _ := token.(string)
 	parts := strings.Split(text, ".")
 	require.Len(t, parts, 3)
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	require.NoError(t, err)
-	return opObject(t, payload)
+	return objectOf(t, payload)
 }

@@ -12,7 +12,7 @@ import (
 
 func TestEndSessionHasFramesOfTheClientsThatTookPart(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	own := w.app + "/frontchannel?own=1"
 	w.client = w.register(map[string]any{"frontchannel_logout_uri": own})
 	w.register(map[string]any{"frontchannel_logout_uri": w.app + "/never-used"})
@@ -45,7 +45,7 @@ func TestEndSessionHasFramesOfTheClientsThatTookPart(t *testing.T) {
 
 func TestEndSessionDoesNotDependOnClientsThatAreAway(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.provider.SetBackchannelLogoutURI(w.callback(), "https://127.0.0.1:1/backchannel")
 	b := w.browser()
 	_, answer := w.redeem(w.logIn(b, "alice", "alice-secret", nil).Get("code"))
@@ -56,13 +56,13 @@ func TestEndSessionDoesNotDependOnClientsThatAreAway(t *testing.T) {
 
 func TestLogoutTokensAreMadeAsATestWants(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
-	claims := opClaims(t, w.provider.LogoutToken(w.callback(), map[string]any{"sub": "x", "jti": nil, "aud": "other"}))
+	w := newWorld(t)
+	claims := claimsOf(t, w.provider.LogoutToken(w.callback(), map[string]any{"sub": "x", "jti": nil, "aud": "other"}))
 	assert.Equal(t, w.provider.URL, claims["iss"])
 	assert.Equal(t, "x", claims["sub"])
 	assert.Equal(t, "other", claims["aud"])
 	assert.NotContains(t, claims, "jti")
 	assert.Contains(t, claims["events"], "http://schemas.openid.net/event/backchannel-logout")
-	assert.Equal(t, w.client.ID, opClaims(t, w.provider.LogoutToken(w.callback(), nil))["aud"])
+	assert.Equal(t, w.client.ID, claimsOf(t, w.provider.LogoutToken(w.callback(), nil))["aud"])
 	assert.Panics(t, func() { w.provider.LogoutToken("https://nobody.example/callback", nil) })
 }

@@ -12,7 +12,7 @@ import (
 
 func TestPagesAreFinished(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	resp, err := w.http.Get(w.authorizeURL(nil))
 	require.NoError(t, err)
 	text := w.text(resp)
@@ -38,7 +38,7 @@ func TestPagesAreFinished(t *testing.T) {
 
 func TestPagesEscapeWhatClientsSay(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.client = w.register(map[string]any{"client_name": `<script>alert(1)</script>`})
 	resp, err := w.http.Get(w.authorizeURL(nil))
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestHintsOnlyForFewUsers(t *testing.T) {
 		count int
 		shown bool
 	}{{5, true}, {6, false}} {
-		b := newOPBubble(t)
+		b := newBubble(t)
 		b.use(users[:c.count])
 		resp, err := b.http.Get(b.authorizeURL(nil))
 		require.NoError(t, err)

@@ -15,11 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestDiscovery(t *testing.T) {
+func TestDiscoveryNamesTheEndpoints(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	_, body := w.send(http.MethodGet, "/.well-known/openid-configuration", "", nil)
-	metadata := opObject(t, body)
+	metadata := objectOf(t, body)
 	assert.Equal(t, w.provider.URL, metadata["issuer"])
 	assert.Equal(t, []any{"basic", "otp"}, metadata["acr_values_supported"])
 	assert.Equal(t, []any{"code"}, metadata["response_types_supported"])
@@ -32,9 +32,9 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-func TestProviderDown(t *testing.T) {
+func TestAProviderThatIsDownLosesNothing(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	tokens := w.tokens()
 	w.provider.SetDown(true)
 	for _, path := range []string{"/.well-known/openid-configuration", "/oxauth/restv1/jwks", "/oxauth/restv1/authorize", "/nowhere"} {
@@ -45,9 +45,9 @@ func TestProviderDown(t *testing.T) {
 	assert.True(t, w.active(tokens["access_token"]), "nothing is lost")
 }
 
-func TestDenyNext(t *testing.T) {
+func TestDenyNextHoldsForOneRequest(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.provider.DenyNext("temporarily_unavailable")
 	page, err := w.browser().Get(w.authorizeURL(nil))
 	require.NoError(t, err)
@@ -57,26 +57,26 @@ func TestDenyNext(t *testing.T) {
 	assert.NotEmpty(t, w.logIn(w.browser(), "alice", "alice-secret", nil).Get("code"), "it holds once")
 }
 
-func TestSetACRDelivered(t *testing.T) {
+func TestSetACRDeliveredNamesAnotherLevel(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.provider.SetACRDelivered("basic")
 	got := w.logIn(w.browser(), "alice", "alice-secret", url.Values{"acr_values": {"otp"}})
 	_, answer := w.redeem(got.Get("code"))
-	assert.Equal(t, "basic", opClaims(t, answer["id_token"])["acr"])
+	assert.Equal(t, "basic", claimsOf(t, answer["id_token"])["acr"])
 	w.provider.SetACRDelivered("")
 	got = w.logIn(w.browser(), "alice", "alice-secret", url.Values{"acr_values": {"otp"}})
 	_, answer = w.redeem(got.Get("code"))
-	assert.Equal(t, "otp", opClaims(t, answer["id_token"])["acr"])
+	assert.Equal(t, "otp", claimsOf(t, answer["id_token"])["acr"])
 }
 
-func TestSetAuthTimeAge(t *testing.T) {
+func TestSetAuthTimeAgeMovesAuthTime(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	stated := func() (time.Time, bool) {
 		got := w.logIn(w.browser(), "alice", "alice-secret", nil)
 		_, answer := w.redeem(got.Get("code"))
-		seconds, ok := opClaims(t, answer["id_token"])["auth_time"].(float64)
+		seconds, ok := claimsOf(t, answer["id_token"])["auth_time"].(float64)
 		return time.Unix(int64(seconds), 0), ok
 	}
 	w.provider.SetAuthTimeAge(time.Hour)
@@ -92,13 +92,13 @@ func TestSetAuthTimeAge(t *testing.T) {
 	assert.WithinDuration(t, time.Now(), at, time.Minute)
 }
 
-func TestSetUserClaim(t *testing.T) {
+func TestSetUserClaimChangesTokens(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.provider.SetUserClaim("alice", "role", []string{"viewer"})
 	w.provider.SetUserClaim("alice", "locale", nil)
 	w.provider.SetUserClaim("alice", "sub", "forged")
-	claims := opClaims(t, w.tokens()["id_token"])
+	claims := claimsOf(t, w.tokens()["id_token"])
 	assert.Equal(t, []any{"viewer"}, claims["role"])
 	assert.NotContains(t, claims, "locale")
 	assert.NotEqual(t, "forged", claims["sub"], "the Provider's own claims cannot be set")
@@ -114,9 +114,9 @@ func TestProviderCopiesItsUsers(t *testing.T) {
 	assert.Equal(t, []string{"admin"}, oxdtest.DefaultUsers()[0].Claims["role"])
 }
 
-func TestSetTokenPadding(t *testing.T) {
+func TestSetTokenPaddingMakesTokensBigger(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	size := func(answer map[string]any) (n int) {
 		for _, name := range []string{"access_token", "refresh_token", "id_token"} {
 			text, _ := answer[name].(string)
@@ -133,9 +133,9 @@ func TestSetTokenPadding(t *testing.T) {
 	}
 }
 
-func TestSetAccessTokenLifetime(t *testing.T) {
+func TestSetAccessTokenLifetimeHoldsForNewTokens(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.provider.SetAccessTokenLifetime(90 * time.Second)
 	answer := w.tokens()
 	assert.EqualValues(t, 90, answer["expires_in"])
@@ -150,38 +150,38 @@ func TestSetAccessTokenLifetime(t *testing.T) {
 
 func TestProviderBoundsBodies(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	status, answer := w.token(url.Values{"grant_type": {strings.Repeat("x", 100_000)}})
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Equal(t, "invalid_request", answer["error"])
 }
 
-// opBubble drives the handler without a network, so that time can be faked.
-type opBubble struct {
-	*opWorld
+// bubble drives the handler without a network, so that time can be faked.
+type bubble struct {
+	*world
 	cookies []*http.Cookie
 }
 
-func newOPBubble(t *testing.T) *opBubble {
-	b := &opBubble{&opWorld{t: t, app: "https://app.example.org"}, nil}
+func newBubble(t *testing.T) *bubble {
+	b := &bubble{&world{t: t, app: "https://app.example.org"}, nil}
 	b.use(nil)
 	return b
 }
 
 // use starts over with a new Provider that has these users.
-func (b *opBubble) use(users []oxdtest.User) {
+func (b *bubble) use(users []oxdtest.User) {
 	p, handler := oxdtest.ExportProvider("https://op.example.org", users)
 	b.provider = p
 	b.http = &http.Client{
-		Transport:     opRoundTripper{handler},
+		Transport:     handlerTransport{handler},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	b.client = b.register(nil)
 }
 
-type opRoundTripper struct{ handler http.Handler }
+type handlerTransport struct{ handler http.Handler }
 
-func (rt opRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
+func (rt handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
@@ -193,7 +193,7 @@ func (rt opRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // code signs alice in, or goes on with her session, and returns the code.
-func (b *opBubble) code(more url.Values) string {
+func (b *bubble) code(more url.Values) string {
 	b.t.Helper()
 	req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.authorizeURL(more), nil)
 	require.NoError(b.t, err)
@@ -215,11 +215,11 @@ func (b *opBubble) code(more url.Values) string {
 	return back.Query().Get("code")
 }
 
-func TestLifetimes(t *testing.T) {
+func TestWhatTheProviderIssuesExpires(t *testing.T) {
 	t.Parallel()
 	t.Run("a code lives for 60 seconds", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newOPBubble(t)
+			b := newBubble(t)
 			fresh, late := b.code(nil), b.code(nil)
 			time.Sleep(59 * time.Second)
 			status, _ := b.redeem(fresh)
@@ -233,7 +233,7 @@ func TestLifetimes(t *testing.T) {
 	})
 	t.Run("an access token lives for 5 minutes and is refreshed after that", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newOPBubble(t)
+			b := newBubble(t)
 			_, answer := b.redeem(b.code(nil))
 			time.Sleep(5*time.Minute - time.Second)
 			assert.True(t, b.active(answer["access_token"]))
@@ -245,7 +245,7 @@ func TestLifetimes(t *testing.T) {
 	})
 	t.Run("a refresh token lives for 4 hours", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newOPBubble(t)
+			b := newBubble(t)
 			_, answer := b.redeem(b.code(nil))
 			time.Sleep(4 * time.Hour)
 			status, _ := b.refresh(answer["refresh_token"])
@@ -255,7 +255,7 @@ func TestLifetimes(t *testing.T) {
 	})
 	t.Run("max_age asks for the password when the sign-in is older", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newOPBubble(t)
+			b := newBubble(t)
 			b.code(nil)
 			old := b.cookies[0].Value
 			time.Sleep(61 * time.Second)
@@ -267,7 +267,7 @@ func TestLifetimes(t *testing.T) {
 	})
 	t.Run("a client secret lives for a day", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			b := newOPBubble(t)
+			b := newBubble(t)
 			time.Sleep(24 * time.Hour)
 			status, answer := b.token(url.Values{"grant_type": {"client_credentials"}})
 			assert.Equal(t, http.StatusUnauthorized, status)

@@ -18,9 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestCodeExchange(t *testing.T) {
+func TestACodeIsExchanged(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	back := w.logIn(w.browser(), "alice", "alice-secret", nil)
 	status, answer := w.redeem(back.Get("code"))
 	require.Equal(t, http.StatusOK, status, answer)
@@ -29,7 +29,7 @@ func TestCodeExchange(t *testing.T) {
 	assert.Equal(t, "bearer", answer["token_type"])
 	assert.EqualValues(t, 300, answer["expires_in"])
 
-	claims := opClaims(t, answer["id_token"])
+	claims := claimsOf(t, answer["id_token"])
 	now := float64(time.Now().Unix())
 	assert.Equal(t, w.provider.URL, claims["iss"])
 	assert.Equal(t, w.client.ID, claims["aud"], "a list would be refused by oxd")
@@ -47,12 +47,12 @@ func TestCodeExchange(t *testing.T) {
 	assert.Equal(t, []any{"admin"}, claims["role"])
 	assert.Equal(t, "alice", claims["preferred_username"])
 	assert.NotContains(t, claims["sub"], "alice", "the subject is opaque")
-	assert.Equal(t, claims["sub"], opClaims(t, w.tokens()["id_token"])["sub"], "and stable")
+	assert.Equal(t, claims["sub"], claimsOf(t, w.tokens()["id_token"])["sub"], "and stable")
 }
 
-func TestIDTokenSignature(t *testing.T) {
+func TestIDTokensVerifyWithThePublishedKey(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	token, _ := w.tokens()["id_token"].(string)
 	parts := strings.Split(token, ".")
 	require.Len(t, parts, 3)
@@ -63,7 +63,7 @@ func TestIDTokenSignature(t *testing.T) {
 	assert.Equal(t, "RS256", head.Alg)
 
 	_, metadata := w.send(http.MethodGet, "/.well-known/openid-configuration", "", nil)
-	_, body := w.send(http.MethodGet, opObject(t, metadata)["jwks_uri"].(string), "", nil)
+	_, body := w.send(http.MethodGet, objectOf(t, metadata)["jwks_uri"].(string), "", nil)
 	var set struct {
 		Keys []struct{ Kty, Use, Alg, Kid, N, E string }
 	}
@@ -85,21 +85,21 @@ func TestIDTokenSignature(t *testing.T) {
 
 func TestClaimsFollowScopes(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	page, err := w.browser().LogIn(strings.Replace(w.authorizeURL(nil), "openid+profile+email", "openid+email", 1), "alice", "alice-secret")
 	require.NoError(t, err)
 	_, answer := w.redeem(w.returned(page).Get("code"))
-	claims := opClaims(t, answer["id_token"])
+	claims := claimsOf(t, answer["id_token"])
 	assert.Equal(t, "alice@example.com", claims["email"])
 	assert.NotContains(t, claims, "name")
 	assert.NotContains(t, claims, "role")
 	_, info := w.send(http.MethodGet, "/oxauth/restv1/userinfo", answer["access_token"].(string), nil)
-	assert.NotContains(t, opObject(t, info), "name")
+	assert.NotContains(t, objectOf(t, info), "name")
 }
 
 func TestCodeReuseRevokesItsTokens(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	code := w.logIn(w.browser(), "alice", "alice-secret", nil).Get("code")
 	_, answer := w.redeem(code)
 	require.True(t, w.active(answer["access_token"]))
@@ -115,9 +115,9 @@ func TestCodeReuseRevokesItsTokens(t *testing.T) {
 	assert.Zero(t, w.provider.ReuseDetected(), "the refresh token itself was used once")
 }
 
-func TestCodeExchangeRefuses(t *testing.T) {
+func TestCodeExchangeRefusesWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	other := w.register(nil)
 	withoutCode := w.register(map[string]any{"grant_types": []string{"client_credentials"}})
 	b := w.browser()
@@ -133,7 +133,7 @@ func TestCodeExchangeRefuses(t *testing.T) {
 	}
 	cases := []struct {
 		name   string
-		client opTestClient
+		client testClient
 		form   url.Values
 		code   string
 	}{
@@ -156,7 +156,7 @@ func TestCodeExchangeRefuses(t *testing.T) {
 	}
 }
 
-func (w *opWorld) refresh(token any) (int, map[string]any) {
+func (w *world) refresh(token any) (int, map[string]any) {
 	w.t.Helper()
 	text, ok := token.(string)
 	require.True(w.t, ok)
@@ -165,7 +165,7 @@ func (w *opWorld) refresh(token any) (int, map[string]any) {
 
 func TestRefreshRotates(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	first := w.tokens()
 	status, second := w.refresh(first["refresh_token"])
 	require.Equal(t, http.StatusOK, status)
@@ -190,9 +190,9 @@ func TestRefreshRotates(t *testing.T) {
 	assert.Equal(t, 2, w.provider.Refreshes())
 }
 
-func TestRefreshScope(t *testing.T) {
+func TestARefreshCanNarrowTheScope(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	cases := []struct{ name, scope, granted, code string }{
 		{"a part", "openid email", "openid email", ""},
 		{"encoded twice as oxd does", "openid+email", "openid email", ""},
@@ -214,7 +214,7 @@ func TestRefreshScope(t *testing.T) {
 
 func TestRefreshRefusesOtherClients(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	tokens := w.tokens()
 	w.client = w.register(nil)
 	status, answer := w.refresh(tokens["refresh_token"])
@@ -225,7 +225,7 @@ func TestRefreshRefusesOtherClients(t *testing.T) {
 
 func TestRefreshesAtOnceCollide(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	tokens := w.tokens()
 	w.provider.SetRefreshDelay(20 * time.Millisecond)
 	var wg sync.WaitGroup
@@ -260,7 +260,7 @@ func TestRefreshesAtOnceCollide(t *testing.T) {
 
 func TestRefreshTokensOnlyWhereRegistered(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.provider.SetRefreshTokens(false)
 	assert.NotContains(t, w.tokens(), "refresh_token")
 	w.provider.SetRefreshTokens(true)
@@ -272,9 +272,9 @@ func TestRefreshTokensOnlyWhereRegistered(t *testing.T) {
 	assert.Equal(t, "unauthorized_client", answer["error"])
 }
 
-func TestClientCredentials(t *testing.T) {
+func TestAClientGetsATokenForItself(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	status, answer := w.token(url.Values{"grant_type": {"client_credentials"}, "scope": {"uma_protection+openid"}})
 	require.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "uma_protection openid", answer["scope"], "the scope came encoded twice")

@@ -225,7 +225,7 @@ func TestAnswersHaveTheRealKeyOrder(t *testing.T) {
 	assert.Equal(t, framed(`{"status":"error","data":{"error":"invalid_op_host","details":null,"error_description":"Invalid op_host (empty or blank)."}}`), got)
 }
 
-func TestMinorCommands(t *testing.T) {
+func TestMinorCommandsAnswer(t *testing.T) {
 	t.Parallel()
 	s := started(t, oxdtest.Config{})
 	id := register(t, s)

@@ -12,14 +12,14 @@ import (
 )
 
 // gatherURL builds the URL as oxd does: nothing is encoded.
-func (w *opWorld) gatherURL(ticket string) string {
+func (w *world) gatherURL(ticket string) string {
 	return w.provider.URL + "/oxauth/restv1/uma/gather_claims?client_id=" + w.client.ID +
 		"&ticket=" + ticket + "&claims_redirect_uri=" + w.app + "/claims&state=state-2"
 }
 
 // countryWanted sets a policy that lets people from two countries in, and
 // returns the ticket of the need_info answer.
-func (w *opWorld) countryWanted(resource string) string {
+func (w *world) countryWanted(resource string) string {
 	w.t.Helper()
 	w.provider.SetPolicy(umaView, oxdtest.Policy{
 		Gather: []string{"country"}, Allow: map[string][]string{"country": {"NZ", "NO"}},
@@ -34,15 +34,15 @@ func (w *opWorld) countryWanted(resource string) string {
 	return ticket
 }
 
-func (w *opWorld) claimsReturned(page *http.Response) url.Values {
+func (w *world) claimsReturned(page *http.Response) url.Values {
 	w.t.Helper()
 	require.Equal(w.t, w.app+"/claims", w.app+page.Request.URL.Path, w.text(page))
 	return page.Request.URL.Query()
 }
 
-func TestClaimsGathering(t *testing.T) {
+func TestClaimsAreGathered(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id := w.resource()
 	for _, c := range []struct {
 		country string
@@ -77,7 +77,7 @@ func TestClaimsGathering(t *testing.T) {
 
 func TestClaimsGatheringAsksAgainForBlanks(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	page, err := b.Get(w.gatherURL(w.countryWanted(w.resource())))
 	require.NoError(t, err)
@@ -86,9 +86,9 @@ func TestClaimsGatheringAsksAgainForBlanks(t *testing.T) {
 	assert.Contains(t, w.text(page), "Please fill in every field.")
 }
 
-func TestClaimsGatheringCancelled(t *testing.T) {
+func TestClaimsGatheringCanBeCancelled(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	b := w.browser()
 	page, err := b.Get(w.gatherURL(w.countryWanted(w.resource())))
 	require.NoError(t, err)
@@ -102,7 +102,7 @@ func TestClaimsGatheringCancelled(t *testing.T) {
 
 func TestClaimsGatheringNeedsNoPageForKnownClaims(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	ticket := w.ticket(w.resource(), umaView)
 	page, err := w.browser().Get(w.gatherURL(ticket))
 	require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestClaimsGatheringNeedsNoPageForKnownClaims(t *testing.T) {
 
 func TestClaimsGatheringFollowsRedirectUser(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	ticket := w.countryWanted(w.resource())
 	b := w.browser()
 	page, err := b.Get(w.provider.URL + "/oxauth/restv1/uma/gather_claims?client_id=" + url.QueryEscape(w.client.ID) + "&ticket=" + ticket)
@@ -124,9 +124,9 @@ func TestClaimsGatheringFollowsRedirectUser(t *testing.T) {
 	assert.NotEmpty(t, w.claimsReturned(page).Get("ticket"), "the only registered address is the default")
 }
 
-func TestClaimsGatheringRefuses(t *testing.T) {
+func TestClaimsGatheringRefusesBadRequests(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id := w.resource()
 	base := w.provider.URL + "/oxauth/restv1/uma/gather_claims?ticket=" + w.countryWanted(id)
 	for _, c := range []struct{ name, url string }{

@@ -24,28 +24,28 @@ const (
 )
 
 // resource registers a resource with the scopes view and add.
-func (w *opWorld) resource() string {
+func (w *world) resource() string {
 	w.t.Helper()
 	status, body := w.send(http.MethodPost, umaResources, w.pat(),
 		map[string]any{"name": "[GET] /photo", "resource_scopes": []string{umaView, umaAdd}})
 	require.Equal(w.t, http.StatusCreated, status, string(body))
-	id, _ := opObject(w.t, body)["_id"].(string)
+	id, _ := objectOf(w.t, body)["_id"].(string)
 	require.NotEmpty(w.t, id)
 	return id
 }
 
-func (w *opWorld) ticket(resource string, scopes ...string) string {
+func (w *world) ticket(resource string, scopes ...string) string {
 	w.t.Helper()
 	status, body := w.send(http.MethodPost, umaPermissions, w.pat(),
 		[]any{map[string]any{"resource_id": resource, "resource_scopes": scopes}})
 	require.Equal(w.t, http.StatusCreated, status, string(body))
-	ticket, _ := opObject(w.t, body)["ticket"].(string)
+	ticket, _ := objectOf(w.t, body)["ticket"].(string)
 	require.NotEmpty(w.t, ticket)
 	return ticket
 }
 
 // rpt asks for a requesting party token.
-func (w *opWorld) rpt(ticket string, more url.Values) (int, map[string]any) {
+func (w *world) rpt(ticket string, more url.Values) (int, map[string]any) {
 	w.t.Helper()
 	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:uma-ticket"}, "ticket": {ticket}}
 	for name, values := range more {
@@ -55,17 +55,17 @@ func (w *opWorld) rpt(ticket string, more url.Values) (int, map[string]any) {
 }
 
 // pushed is the ID token of a user as claim token.
-func (w *opWorld) pushed(user, password string) url.Values {
+func (w *world) pushed(user, password string) url.Values {
 	w.t.Helper()
 	_, answer := w.redeem(w.logIn(w.browser(), user, password, nil).Get("code"))
 	return url.Values{"claim_token": {answer["id_token"].(string)}, "claim_token_format": {umaIDToken}}
 }
 
-func TestUMADiscovery(t *testing.T) {
+func TestUMADiscoveryNamesTheEndpoints(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	_, body := w.send(http.MethodGet, "/.well-known/uma2-configuration", "", nil)
-	metadata := opObject(t, body)
+	metadata := objectOf(t, body)
 	assert.Equal(t, w.provider.URL, metadata["issuer"])
 	for _, name := range []string{
 		"token_endpoint", "introspection_endpoint", "resource_registration_endpoint",
@@ -76,18 +76,18 @@ func TestUMADiscovery(t *testing.T) {
 	}
 }
 
-func TestResourceRegistration(t *testing.T) {
+func TestResourcesAreRegisteredAndDeleted(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id, pat := w.resource(), w.pat()
 	status, body := w.send(http.MethodGet, umaResources+"/"+id, pat, nil)
 	require.Equal(t, http.StatusOK, status)
-	assert.Equal(t, "[GET] /photo", opObject(t, body)["name"])
+	assert.Equal(t, "[GET] /photo", objectOf(t, body)["name"])
 
 	status, _ = w.send(http.MethodPut, umaResources+"/"+id, pat, map[string]any{"resource_scopes": []string{umaView}})
 	require.Equal(t, http.StatusOK, status)
 	_, body = w.send(http.MethodGet, umaResources+"/"+id, pat, nil)
-	assert.Equal(t, []any{umaView}, opObject(t, body)["resource_scopes"])
+	assert.Equal(t, []any{umaView}, objectOf(t, body)["resource_scopes"])
 
 	_, body = w.send(http.MethodGet, umaResources, pat, nil)
 	assert.JSONEq(t, `["`+id+`"]`, string(body))
@@ -99,7 +99,7 @@ func TestResourceRegistration(t *testing.T) {
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 		status, body = w.send(method, umaResources+"/"+id, stranger.pat(), map[string]any{"resource_scopes": []string{umaView}})
 		assert.Equal(t, http.StatusNotFound, status, method)
-		assert.Equal(t, "not_found", opObject(t, body)["error"])
+		assert.Equal(t, "not_found", objectOf(t, body)["error"])
 	}
 
 	status, _ = w.send(http.MethodDelete, umaResources+"/"+id, pat, nil)
@@ -108,9 +108,9 @@ func TestResourceRegistration(t *testing.T) {
 	assert.Equal(t, http.StatusNotFound, status)
 }
 
-func TestProtectionAPIRefuses(t *testing.T) {
+func TestProtectionAPIRefusesBadRequests(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id, pat := w.resource(), w.pat()
 	stranger := w.with(t)
 	stranger.client = w.register(nil)
@@ -139,7 +139,7 @@ func TestProtectionAPIRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			status, body := w.with(t).send(http.MethodPost, c.path, c.token, c.body)
 			assert.Equal(t, c.status, status)
-			assert.Equal(t, c.code, opObject(t, body)["error"])
+			assert.Equal(t, c.code, objectOf(t, body)["error"])
 		})
 	}
 	status, _ := w.send(http.MethodPost, umaPermissions, pat, permission(id, umaView))
@@ -148,7 +148,7 @@ func TestProtectionAPIRefuses(t *testing.T) {
 
 func TestTicketBecomesRPT(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id := w.resource()
 	status, answer := w.rpt(w.ticket(id, umaView), nil)
 	require.Equal(t, http.StatusOK, status, answer)
@@ -179,7 +179,7 @@ func TestTicketBecomesRPT(t *testing.T) {
 
 func TestRPTForDeletedResourceLosesPermission(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id := w.resource()
 	_, answer := w.rpt(w.ticket(id, umaView), nil)
 	w.send(http.MethodDelete, umaResources+"/"+id, w.pat(), nil)
@@ -187,9 +187,9 @@ func TestRPTForDeletedResourceLosesPermission(t *testing.T) {
 	assert.Equal(t, []any{}, info["permissions"])
 }
 
-func TestRPTUpgrade(t *testing.T) {
+func TestAnRPTIsUpgraded(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id := w.resource()
 	_, first := w.rpt(w.ticket(id, umaView), nil)
 	status, second := w.rpt(w.ticket(id, umaAdd), url.Values{"rpt": {first["access_token"].(string)}})
@@ -202,9 +202,9 @@ func TestRPTUpgrade(t *testing.T) {
 	assert.Equal(t, []any{umaView, umaAdd}, permissions[0].(map[string]any)["resource_scopes"])
 }
 
-func TestRPTScopeParameter(t *testing.T) {
+func TestScopesAreAddedToAnRPT(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id := w.resource()
 	status, answer := w.rpt(w.ticket(id, umaView), url.Values{"scope": {url.QueryEscape(umaAdd)}})
 	require.Equal(t, http.StatusOK, status, answer)
@@ -217,9 +217,9 @@ func TestRPTScopeParameter(t *testing.T) {
 	assert.Equal(t, "invalid_scope", answer["error"])
 }
 
-func TestTicketGrantRefuses(t *testing.T) {
+func TestTicketGrantRefusesWhatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id := w.resource()
 	used := w.ticket(id, umaView)
 	_, granted := w.rpt(used, nil)
@@ -262,19 +262,19 @@ func TestTicketGrantRefuses(t *testing.T) {
 	}
 }
 
-func TestExpiredTicket(t *testing.T) {
+func TestAnExpiredTicketIsRefused(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.provider.SetTicketLifetime(-time.Second)
 	status, answer := w.rpt(w.ticket(w.resource(), umaView), nil)
 	assert.Equal(t, http.StatusBadRequest, status)
 	assert.Equal(t, "expired_ticket", answer["error"])
 }
 
-func TestUMALifetimes(t *testing.T) {
+func TestTicketsAndRPTsExpire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newOPBubble(t)
+		b := newBubble(t)
 		id := b.resource()
 		fresh, late := b.ticket(id, umaView), b.ticket(id, umaView)
 		time.Sleep(time.Hour - time.Second)
@@ -292,9 +292,9 @@ func TestUMALifetimes(t *testing.T) {
 	})
 }
 
-func TestPolicies(t *testing.T) {
+func TestPoliciesDecide(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id := w.resource()
 	alice, bob := w.pushed("alice", "alice-secret"), w.pushed("bob", "bob-secret")
 	admins := oxdtest.Policy{Allow: map[string][]string{"role": {"admin"}}}
@@ -333,7 +333,7 @@ func TestPolicies(t *testing.T) {
 
 func TestPolicyOfEachScopeCounts(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	id := w.resource()
 	w.provider.SetPolicy(umaAdd, oxdtest.Policy{Deny: true})
 	status, _ := w.rpt(w.ticket(id, umaView), nil)
@@ -344,9 +344,9 @@ func TestPolicyOfEachScopeCounts(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, status, "scopes that the client adds are decided over too")
 }
 
-func TestNeedInfoForPushedClaims(t *testing.T) {
+func TestNeedInfoAsksForClaimsToPush(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	w.provider.SetPolicy(umaView, oxdtest.Policy{Allow: map[string][]string{"role": {"admin"}}})
 	ticket := w.ticket(w.resource(), umaView)
 	status, answer := w.rpt(ticket, nil)
@@ -377,7 +377,7 @@ func TestNeedInfoForPushedClaims(t *testing.T) {
 func TestExpiredIDTokenIsNoClaimToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newOPBubble(t)
+		b := newBubble(t)
 		_, tokens := b.redeem(b.code(nil))
 		pushed := url.Values{"claim_token": {tokens["id_token"].(string)}, "claim_token_format": {umaIDToken}}
 		id := b.resource()

@@ -11,7 +11,7 @@ import (
 )
 
 // pat returns a protection API access token of the client.
-func (w *opWorld) pat() string {
+func (w *world) pat() string {
 	w.t.Helper()
 	status, answer := w.token(url.Values{"grant_type": {"client_credentials"}, "scope": {"openid uma_protection"}})
 	require.Equal(w.t, http.StatusOK, status, answer)
@@ -19,31 +19,31 @@ func (w *opWorld) pat() string {
 	return token
 }
 
-func TestUserInfo(t *testing.T) {
+func TestUserInfoHasTheClaims(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	tokens := w.tokens()
 	access := tokens["access_token"].(string)
-	sub := opClaims(t, tokens["id_token"])["sub"]
+	sub := claimsOf(t, tokens["id_token"])["sub"]
 	status, body := w.send(http.MethodGet, "/oxauth/restv1/userinfo", access, nil)
 	require.Equal(t, http.StatusOK, status)
-	info := opObject(t, body)
+	info := objectOf(t, body)
 	assert.Equal(t, sub, info["sub"])
 	assert.Equal(t, "Alice Ångström", info["name"])
 	assert.Equal(t, []any{"staff", "admins"}, info["groups"])
 
 	w.provider.SetUserInfoSub("alice", "somebody-else")
 	_, body = w.send(http.MethodPost, "/oxauth/restv1/userinfo", access, nil)
-	assert.Equal(t, "somebody-else", opObject(t, body)["sub"])
+	assert.Equal(t, "somebody-else", objectOf(t, body)["sub"])
 	w.provider.SetUserInfoSub("alice", "")
 	_, body = w.send(http.MethodGet, "/oxauth/restv1/userinfo", access, nil)
-	assert.Equal(t, sub, opObject(t, body)["sub"])
+	assert.Equal(t, sub, objectOf(t, body)["sub"])
 	assert.Panics(t, func() { w.provider.SetUserInfoSub("nobody", "x") })
 }
 
-func TestUserInfoRefuses(t *testing.T) {
+func TestUserInfoRefusesOtherTokens(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	tokens := w.tokens()
 	for _, c := range []struct{ name, token string }{
 		{"no token", ""},
@@ -62,14 +62,14 @@ func TestUserInfoRefuses(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, http.StatusUnauthorized, resp.StatusCode)
 			assert.Contains(t, resp.Header.Get("WWW-Authenticate"), "Bearer")
-			assert.Equal(t, "invalid_token", opObject(t, []byte(w.with(t).text(resp)))["error"])
+			assert.Equal(t, "invalid_token", objectOf(t, []byte(w.with(t).text(resp)))["error"])
 		})
 	}
 }
 
-func TestIntrospection(t *testing.T) {
+func TestIntrospectionDescribesTokens(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	tokens := w.tokens()
 	access := tokens["access_token"].(string)
 	_, answer := w.post(w.client, "/oxauth/restv1/introspection", url.Values{"token": {access}})
@@ -77,7 +77,7 @@ func TestIntrospection(t *testing.T) {
 	assert.Equal(t, w.client.ID, answer["client_id"])
 	assert.Equal(t, "openid profile email", answer["scope"])
 	assert.Equal(t, "alice", answer["username"])
-	assert.Equal(t, opClaims(t, tokens["id_token"])["sub"], answer["sub"])
+	assert.Equal(t, claimsOf(t, tokens["id_token"])["sub"], answer["sub"])
 	assert.Equal(t, "basic", answer["acr_values"])
 	assert.InDelta(t, 300, answer["exp"].(float64)-answer["iat"].(float64), 1)
 
@@ -93,17 +93,17 @@ func TestIntrospection(t *testing.T) {
 
 func TestIntrospectionRefusesStrangers(t *testing.T) {
 	t.Parallel()
-	w := newOPWorld(t)
+	w := newWorld(t)
 	access := w.tokens()["access_token"].(string)
 	status, answer := w.introspectBearer(access, access)
 	assert.Equal(t, http.StatusUnauthorized, status, "the token has not the scope uma_protection")
 	assert.Equal(t, "invalid_token", answer["error"])
-	status, answer = w.post(opTestClient{ID: w.client.ID, Secret: "wrong"}, "/oxauth/restv1/introspection", url.Values{"token": {access}})
+	status, answer = w.post(testClient{ID: w.client.ID, Secret: "wrong"}, "/oxauth/restv1/introspection", url.Values{"token": {access}})
 	assert.Equal(t, http.StatusUnauthorized, status)
 	assert.Equal(t, "invalid_client", answer["error"])
 }
 
-func (w *opWorld) introspectBearer(bearer, token string) (int, map[string]any) {
+func (w *world) introspectBearer(bearer, token string) (int, map[string]any) {
 	w.t.Helper()
 	req, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.provider.URL+"/oxauth/restv1/introspection",
 		strings.NewReader(url.Values{"token": {token}}.Encode()))
@@ -111,5 +111,5 @@ func (w *opWorld) introspectBearer(bearer, token string) (int, map[string]any) {
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("Authorization", "Bearer "+bearer)
 	status, body := w.do(req)
-	return status, opObject(w.t, body)
+	return status, objectOf(w.t, body)
 }

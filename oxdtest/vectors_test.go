@@ -105,7 +105,7 @@ func quiet(t *testing.T, conn net.Conn) {
 	assert.Zero(t, n)
 }
 
-func TestTheTwentyVectors(t *testing.T) {
+func TestTheTwentyVectorsHold(t *testing.T) {
 	t.Parallel()
 	s := oxdtest.NewServer()
 	t.Cleanup(s.Close)

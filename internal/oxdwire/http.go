@@ -31,7 +31,7 @@ func Path(r *http.Request) string { return strings.TrimPrefix(r.URL.Path, "/") }
 // Misrouted answers requests that are for neither a command, whose path is known, nor the health
 // check. It reports whether it has answered.
 func Misrouted(w http.ResponseWriter, r *http.Request, known bool) bool {
-	health := Path(r) == HealthPath
+	health := Path(r) == healthPath
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case !known && !health:

@@ -4,8 +4,8 @@ package oxdwire
 
 import "strings"
 
-// HealthPath is the path of the health check, of both. Paths have no slash in front.
-const HealthPath = "health-check"
+// healthPath is the path of the health check, of both. Paths have no slash in front.
+const healthPath = "health-check"
 
 // Route is the command behind a path. Commands are sent by POST.
 type Route struct {

@@ -25,8 +25,8 @@ var ErrInternal = errors.New("internal error")
 // The failures of discovery, in the words of oxd 3.1.1.
 var (
 	ErrNoOPHost    = oxdwire.Errorf(oxdwire.CodeInvalidOPHost, "Invalid op_host (empty or blank).")
-	ErrNoDiscovery = oxdwire.Errorf(oxdwire.CodeNoConnectDiscoveryResponse, "Unable to fetch Connect discovery response /.well-known/openid-configuration")
-	ErrNoUMA       = oxdwire.Errorf(oxdwire.CodeNoUMADiscoveryResponse, "Unable to fetch UMA discovery response /.well-known/uma2-configuration")
+	errNoDiscovery = oxdwire.Errorf(oxdwire.CodeNoConnectDiscoveryResponse, "Unable to fetch Connect discovery response /.well-known/openid-configuration")
+	errNoUMA       = oxdwire.Errorf(oxdwire.CodeNoUMADiscoveryResponse, "Unable to fetch UMA discovery response /.well-known/uma2-configuration")
 )
 
 // Failure is an error answer of the provider.
@@ -190,7 +190,7 @@ func (a *Access) Connect(ctx context.Context, host Host) (*Metadata, error) {
 	}
 	m, err := a.discover(ctx, a.metadata, host.Address, host.Discovery())
 	if err != nil {
-		return nil, ErrNoDiscovery
+		return nil, errNoDiscovery
 	}
 	return m, nil
 }
@@ -199,7 +199,7 @@ func (a *Access) Connect(ctx context.Context, host Host) (*Metadata, error) {
 func (a *Access) UMA(ctx context.Context, host Host) (*Metadata, error) {
 	m, err := a.discover(ctx, a.uma, host.Address, host.uma())
 	if err != nil {
-		return nil, ErrNoUMA
+		return nil, errNoUMA
 	}
 	return m, nil
 }
