@@ -1,6 +1,7 @@
 package oxdauth_test
 
-// What docs/ says is compared with the source: its Go code compiles, and what it names exists.
+// What README and docs/ say is compared with the source: the Go code compiles, and what they name
+// exists.
 
 import (
 	"bytes"
@@ -22,8 +23,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fragmentHead stands before the code of the documents that is no whole program. The names it gives may be used, and may be
-// declared anew.
+// fragmentHead stands before the code of the documents that is no whole program. The names it gives
+// may be used, and may be declared anew.
 const fragmentHead = `func _(ctx context.Context, client *oxd.Client, auth *oxdauth.Middleware, guard *oxdauth.Guard,
 	mux *http.ServeMux, app, page http.Handler, w http.ResponseWriter, r *http.Request, key, previousKey []byte) {
 `
@@ -97,8 +98,8 @@ func goBlocks(document string) []goBlock {
 	}
 }
 
-// wholeFile makes a file of a fragment: with the imports it needs, in a function, and with a use for what it declares only
-// to show it.
+// wholeFile makes a file of a fragment: with the imports it needs, in a function, and with a use
+// for what it declares only to show it.
 func wholeFile(t *testing.T, name string, code goBlock) string {
 	t.Helper()
 	wrapped := fmt.Sprintf("%s{\n//line %s:%d\n%s\n", fragmentHead, name, code.line, code.text)
@@ -133,7 +134,8 @@ func wholeFile(t *testing.T, name string, code goBlock) string {
 	return b.String()
 }
 
-// TestEveryOptionIsDocumented finds the options by their result types, so that a new one cannot be forgotten.
+// TestEveryOptionIsDocumented finds the options by their result types, so that a new one cannot be
+// forgotten.
 func TestEveryOptionIsDocumented(t *testing.T) {
 	t.Parallel()
 	var options []string
@@ -177,7 +179,8 @@ func exportedFuncs(t *testing.T) []*ast.FuncDecl {
 	return list
 }
 
-// TestTheDocumentsNameWhatExists follows the links, and looks for the tests and source files that are shown as evidence.
+// TestTheDocumentsNameWhatExists follows the links, and looks for the tests and source files that
+// are shown as evidence.
 func TestTheDocumentsNameWhatExists(t *testing.T) {
 	t.Parallel()
 	tests := map[string]bool{}
@@ -203,4 +206,18 @@ func TestTheDocumentsNameWhatExists(t *testing.T) {
 			assert.FileExists(t, filepath.Join(filepath.Dir(name), filepath.FromSlash(found[1])), name)
 		}
 	}
+}
+
+func TestTheProgramInTheREADMEBuildsAndIsShort(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	_, program, found := strings.Cut(string(readme), "```go\n")
+	require.True(t, found)
+	program, _, _ = strings.Cut(program, "```")
+	assert.LessOrEqual(t, strings.Count(program, "\n"), 30)
+	file := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(file, []byte(program), 0o600))
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(t.TempDir(), "program"), file).CombinedOutput()
+	require.NoError(t, err, "%s", out)
 }

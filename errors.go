@@ -6,40 +6,58 @@ import (
 	"errors"
 	"net/http"
 
+	"example.com/oxdauth/internal/logouttoken"
+	"example.com/oxdauth/internal/replica"
+	"example.com/oxdauth/internal/sealed"
+	"example.com/oxdauth/internal/web"
 	"example.com/oxdauth/oxd"
 )
 
 var (
-	// ErrNoSession means that the request carries no usable session: none, expired, forged, revoked, or sealed with a key
-	// that is gone.
+	// ErrNoSession means that the request carries no usable session: none, expired, forged,
+	// revoked, or sealed with a key that is gone.
 	ErrNoSession = errors.New("oxdauth: no session")
-	// ErrState means that a callback does not belong to a login this browser has started and not yet finished.
+	// ErrState means that a callback does not belong to a login that this browser has started and
+	// not yet finished.
 	ErrState = errors.New("oxdauth: the callback does not belong to a login of this browser")
-	// ErrIDToken means that the ID token answered by oxd is not the one this login asked for: its nonce, audience, issuer
-	// or subject differs.
+	// ErrIDToken means that the ID token answered by oxd is not the one this login asked for: its
+	// nonce, audience, issuer or subject differs.
 	ErrIDToken = errors.New("oxdauth: the ID token does not belong to this login")
-	// ErrACR means that the session, or the login just finished, does not have the authentication context that is required, or
-	// is of a time too long ago ([Middleware.RequireACR], [Middleware.RequireMaxAge]).
+	// ErrACR means that the session, or the login just finished, does not have the authentication
+	// context that is required, or is of a time too long ago ([Middleware.RequireACR],
+	// [Middleware.RequireMaxAge]).
 	ErrACR = errors.New("oxdauth: a stronger login is required")
-	// ErrForbidden means that the session lacks a claim that is required, or that no rule lets the request through.
+	// ErrForbidden means that the session lacks a claim that is required, or that no rule lets the
+	// request through.
 	ErrForbidden = errors.New("oxdauth: access denied")
 	// ErrCrossOrigin means that another site tried to log the user out.
 	ErrCrossOrigin = errors.New("oxdauth: cross-origin request refused")
-	// ErrSessionTooLarge means that tokens and claims do not fit in the cookies browsers accept; ask for fewer claims,
-	// or keep the tokens in a store ([WithStore]).
-	ErrSessionTooLarge = errors.New("oxdauth: the session does not fit in cookies")
-
-	// ErrNoRefreshToken means that the provider gave no refresh token, so the access token cannot be renewed.
+	// ErrNoRefreshToken means that the provider issued no refresh token, so the access token cannot
+	// be renewed.
 	ErrNoRefreshToken = errors.New("oxdauth: the session has no refresh token")
+	// ErrAccessWithdrawn is the [context.Cause] of a request whose access ended while it was
+	// served; see [Recheck].
+	ErrAccessWithdrawn = errors.New("oxdauth: access withdrawn")
 
-	errBadCallback = errors.New("oxdauth: malformed callback")
-	errBadLogout   = errors.New("oxdauth: logout from the provider refused")
-	errMethod      = errors.New("oxdauth: method not allowed")
-	errAuthURL     = errors.New("oxdauth: oxd answered an unusable authorization URL")
+	// ErrSessionTooLarge means that tokens and claims do not fit in the cookies that browsers
+	// accept; ask for fewer claims, or keep the tokens in a store ([WithStore]).
+	ErrSessionTooLarge = errTooLarge() // "oxdauth: the session does not fit in cookies"
+	// ErrStore means that the store of [WithStore] does not answer or answers with an error, so
+	// that whether a session has ended is not known. [Middleware.Handler] answers 503: sending
+	// people through a login would not help them.
+	ErrStore = errStore() // "oxdauth: the session store failed"
+
+	errBadLogout = errors.New("oxdauth: logout from the provider refused")
+	errMethod    = errors.New("oxdauth: method not allowed")
+	errAuthURL   = errors.New("oxdauth: oxd answered an unusable authorization URL")
 )
 
-// ProviderError is an error answer of the provider at the callback (OAuth 2.0, RFC 6749 section 4.1.2.1). Both fields come
-// from the browser's request: show neither to a person without escaping.
+// The packages that return these errors cannot import this one.
+func errTooLarge() error { return sealed.ErrTooLarge }
+func errStore() error    { return replica.ErrStore }
+
+// ProviderError is an error answer of the provider at the callback (OAuth 2.0, RFC 6749 section
+// 4.1.2.1). Both fields come from the browser's request: show neither to a person without escaping.
 type ProviderError struct {
 	Code        string // such as access_denied; at most 64 characters of [A-Za-z0-9_]
 	Description string // at most 512 bytes, for the log
@@ -47,8 +65,8 @@ type ProviderError struct {
 
 func (e *ProviderError) Error() string { return "oxdauth: the provider answered " + e.Code }
 
-// StatusCode gives the HTTP status the default error handler uses for err: 4xx when the request is to blame, 502 and 503
-// when oxd, the provider or the store is, 500 otherwise.
+// StatusCode returns the HTTP status that the default error handler uses for err: 4xx when the
+// request is to blame, 502 and 503 when oxd, the provider or the store is, 500 otherwise.
 func StatusCode(err error) int {
 	var provider *ProviderError
 	var answered *oxd.Error
@@ -57,7 +75,8 @@ func StatusCode(err error) int {
 		return http.StatusOK
 	case errors.Is(err, ErrNoSession):
 		return http.StatusUnauthorized
-	case errors.Is(err, ErrState), errors.Is(err, errBadCallback), errors.Is(err, errBadPath), errors.Is(err, errBadLogout):
+	case errors.Is(err, ErrState), errors.Is(err, web.ErrQuery), errors.Is(err, web.ErrPath),
+		errors.Is(err, errBadLogout), errors.Is(err, logouttoken.ErrInvalid):
 		return http.StatusBadRequest
 	case errors.Is(err, ErrACR), errors.Is(err, ErrForbidden), errors.Is(err, ErrCrossOrigin):
 		return http.StatusForbidden
@@ -65,7 +84,7 @@ func StatusCode(err error) int {
 		return http.StatusMethodNotAllowed
 	case errors.As(err, &provider):
 		return provider.status()
-	case errors.Is(err, ErrStore), errors.Is(err, oxd.ErrUnavailable):
+	case errors.Is(err, ErrStore), errors.Is(err, oxd.ErrUnavailable), errors.Is(err, logouttoken.ErrUnavailable):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, ErrIDToken), errors.Is(err, errAuthURL), errors.As(err, &answered):
 		return http.StatusBadGateway

@@ -1,6 +1,7 @@
 package oxdauth_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log"
@@ -12,7 +13,8 @@ import (
 	"example.com/oxdauth/oxdtest"
 )
 
-// A whole application behind a login. Here oxd, the provider and the person's browser all come from oxdtest.
+// A whole application behind a login. Here oxd, the provider and the person's browser all come from
+// oxdtest.
 func Example() {
 	srv := oxdtest.NewServer()
 	defer srv.Close()
@@ -93,4 +95,26 @@ func ExampleContextWithSession() {
 	session := &oxdauth.Session{Subject: "u1", Claims: oxd.Claims{"name": {"Alice"}}}
 	handler.ServeHTTP(nil, r.WithContext(oxdauth.ContextWithSession(r.Context(), session)))
 	// Output: Hello, Alice
+}
+
+// An API whose photos are guarded by UMA: declare, protect, serve.
+func ExampleGuard() {
+	client, err := oxd.NewClient(&oxd.TCPTransport{}, oxd.Site{File: "site.json", Params: oxd.RegisterSiteParams{
+		OPHost: "https://op.example", AuthorizationRedirectURI: "https://photos.example/auth/callback",
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	guard, err := oxdauth.NewGuard(client, "photos", oxdauth.WithProtectionFile("uma.json"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	show := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "photo", r.PathValue("id")) })
+	mux := http.NewServeMux()
+	guard.Handle(mux, "GET /photos/{id}", show, oxdauth.AnyOf("photos:view", "photos:all"), oxdauth.TicketScopes("photos:view"))
+	mux.Handle("GET /health", oxdauth.Public("for the load balancer")(http.NotFoundHandler()))
+	if err := guard.Protect(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	log.Fatal(http.ListenAndServe("localhost:8080", mux))
 }

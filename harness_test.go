@@ -1,7 +1,7 @@
 package oxdauth_test
 
-// The application under test: a handler behind the middleware, on a real TLS listener, with a real oxd and provider
-// speaking the wire formats, and browsers that keep cookies.
+// The application under test: a handler behind the middleware, on a real TLS listener, with a real
+// oxd and provider speaking the wire formats, and browsers that keep cookies.
 
 import (
 	"bytes"
@@ -28,7 +28,8 @@ import (
 
 const user, password = "alice", "alice-secret"
 
-// transports are the ways to reach oxd: socket and HTTPS extension of 3.1, and oxd 4. What concerns the wire is tested over all.
+// transports are the ways to reach oxd: socket and HTTPS extension of 3.1, and oxd 4. What concerns
+// the wire is tested over all.
 var transports = []string{"local", "web", "rest"}
 
 type app struct {
@@ -77,7 +78,8 @@ func newApp(t *testing.T, s setup) *app {
 	return a
 }
 
-// middleware makes one more middleware for the same site, as a second replica or another application would have.
+// middleware makes one more middleware for the same site, as a second replica or another
+// application would have.
 func (a *app) middleware(base string, s setup) *oxdauth.Middleware {
 	s.transport = cmp.Or(s.transport, os.Getenv("OXDAUTH_TEST_TRANSPORT"))
 	site := a.srv.Site(base + "/auth/callback")
@@ -266,10 +268,12 @@ func (l *logBuffer) logger() *slog.Logger {
 
 func readerOf(text string) io.ReadCloser { return io.NopCloser(strings.NewReader(text)) }
 
-// shortLived is the lifetime of a first access token that a test sees out: a login under load takes its time.
+// shortLived is the lifetime of a first access token that a test sees out: a login under load takes
+// its time.
 const shortLived = 3 * time.Second
 
-// signedInShortly gives somebody with an access token that expires in less than shortLived; the next one lives an hour.
+// signedInShortly gives somebody with an access token that expires in less than shortLived; the
+// next one lives an hour.
 func (a *app) signedInShortly() *oxdtest.Browser {
 	a.t.Helper()
 	for range 10 {
@@ -286,7 +290,8 @@ func (a *app) signedInShortly() *oxdtest.Browser {
 	return nil
 }
 
-// expiredSession gives the cookies of a session whose access token has just expired; the next one lives an hour.
+// expiredSession gives the cookies of a session whose access token has just expired; the next one
+// lives an hour.
 func (a *app) expiredSession() string {
 	a.t.Helper()
 	cookies := a.sessionCookie(a.signedInShortly())

@@ -1,6 +1,7 @@
 package oxdauth
 
-// Identity headers: who is signed in, told to a handler that knows nothing of sessions, such as a reverse proxy.
+// Identity headers: they name the person who is signed in to a handler without sessions of its own,
+// such as a reverse proxy.
 
 import (
 	"errors"
@@ -13,25 +14,28 @@ import (
 	"unicode/utf8"
 )
 
-// maxIdentityHeader bounds the value of each header, in bytes: servers behind take 8 KB for all headers together.
+// maxIdentityHeader bounds the value of each header, in bytes: servers behind take 8 KB for all
+// headers together.
 const maxIdentityHeader = 4096
 
-// ownedByHTTP are names, as [sameHeader] writes them, that mean something to HTTP itself or to proxies.
+// ownedByHTTP are names, as [sameHeader] writes them, that mean something to HTTP itself or to
+// proxies.
 var ownedByHTTP = []string{
 	"authorization", "connection", "content-encoding", "content-length", "content-type", "cookie", "expect", "forwarded", "host",
 	"keep-alive", "origin", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via",
 	"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto",
 }
 
-// singleClaims are the claims that have one value by definition (OpenID Connect Core section 5.1 and section 2), so that a
-// comma in it is no separator.
+// singleClaims are the claims that have one value by definition (OpenID Connect Core section 5.1
+// and section 2), so that a comma in it is no separator.
 var singleClaims = []string{
 	"sub", "iss", "acr", "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "profile", "picture",
 	"website", "email", "email_verified", "gender", "birthdate", "zoneinfo", "locale", "phone_number", "phone_number_verified",
 	"updated_at",
 }
 
-// IdentityHeaders tells a handler by request headers who is signed in. It is immutable and safe for concurrent use.
+// IdentityHeaders names the person who is signed in, in headers of the request. It is immutable and
+// safe for concurrent use.
 type IdentityHeaders struct {
 	auth        *Middleware
 	claims      map[string]string // by header
@@ -46,18 +50,22 @@ type headersOption func(*IdentityHeaders)
 
 func (o headersOption) applyHeaders(h *IdentityHeaders) { o(h) }
 
-// WithAccessTokenHeader hands the access token on in this header, without a scheme before it. The handler can then act for
-// the user wherever the token is accepted. Default: it is not handed on.
+// WithAccessTokenHeader passes the access token on in this header, without a scheme before it. The
+// handler can then act for the user wherever the token is accepted. Default: it is not handed on.
 func WithAccessTokenHeader(name string) HeadersOption {
 	return headersOption(func(h *IdentityHeaders) { h.accessToken = name })
 }
 
 // NewIdentityHeaders says which header gets which claim:
 //
-//	headers, err := oxdauth.NewIdentityHeaders(auth, map[string]string{"X-Forwarded-User": "sub", "X-Forwarded-Groups": "groups"})
+//	headers, err := oxdauth.NewIdentityHeaders(auth, map[string]string{
+//		"X-Forwarded-User":   "sub",
+//		"X-Forwarded-Groups": "groups",
+//	})
 //
-// "sub", "iss" and "acr" are there in every session, other claims have to be named by [WithClaims]. All problems are
-// reported at once. Names of letters, digits and dashes are accepted, except those that mean something to HTTP itself.
+// "sub", "iss" and "acr" are there in every session, other claims have to be named by [WithClaims].
+// All problems are reported at once. Names of letters, digits and dashes are accepted, except those
+// that mean something to HTTP itself.
 func NewIdentityHeaders(auth *Middleware, claims map[string]string, opts ...HeadersOption) (*IdentityHeaders, error) {
 	if auth == nil {
 		return nil, errors.New("oxdauth: NewIdentityHeaders: nil middleware")
@@ -69,7 +77,7 @@ func NewIdentityHeaders(auth *Middleware, claims map[string]string, opts ...Head
 	var errs []error
 	headers := slices.Sorted(maps.Keys(claims))
 	for _, header := range headers {
-		if claim := claims[header]; !slices.Contains([]string{"sub", "iss", "acr"}, claim) && !slices.Contains(auth.claims, claim) {
+		if claim := claims[header]; !slices.Contains([]string{"sub", "iss", "acr"}, claim) && !slices.Contains(auth.logins.ask.claims, claim) {
 			errs = append(errs, fmt.Errorf("oxdauth: identity header %q: claim %q is not one of WithClaims", header, claim))
 		}
 	}
@@ -94,8 +102,9 @@ func NewIdentityHeaders(auth *Middleware, claims map[string]string, opts ...Head
 	return h, nil
 }
 
-// sameHeader writes names alike that servers behind may take for one. CGI and what follows it (RFC 3875 section 4.1.18)
-// ignores case and writes dashes, and in some servers everything else, as underscores.
+// sameHeader writes names alike that servers behind may take for one. CGI and what follows it (RFC
+// 3875 section 4.1.18) ignores case and writes dashes, and in some servers everything else, as
+// underscores.
 func sameHeader(name string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -108,30 +117,31 @@ func sameHeader(name string) string {
 	}, strings.TrimSpace(name))
 }
 
-// Handler wraps the handler that is told. It belongs inside whatever finds the session: [Rules.Handler],
-// [Middleware.Handler], [Middleware.Optional].
+// Handler wraps the handler that gets the headers. It belongs inside whatever finds the session:
+// [Rules.Handler], [Middleware.Handler], [Middleware.Optional].
 //
-// From every request, with a session or without, it takes what a client could have forged: these headers in any spelling
-// that a server could take for them, their names in Connection, and the trailers. The cookies of this package are taken out
-// as well, all other cookies stay as they are. Then, with a session, the headers are set: a claim with several values as a
-// list with commas, text beyond ASCII as UTF-8.
+// From every request, with a session or without, it takes what a client could have forged: these
+// headers in any spelling that a server could take for them, their names in Connection, and the
+// trailers. The cookies of this package are taken out as well, all other cookies stay as they are.
+// Then, with a session, the headers are set: a claim with several values as a list with commas,
+// text beyond ASCII as UTF-8.
 //
-// A header is left out, and that is logged, where its value could be misread: a control character, space at either end, a
-// comma in a value of a claim that may have several, more than 4096 bytes. A claim the session does not have, or that is
-// empty, gives no header.
+// A header is left out, and that is logged, where its value could be misread: a control character,
+// space at either end, a comma in a value of a claim that may have several, more than 4096 bytes. A
+// claim the session does not have, or that is empty, leads to no header.
 func (h *IdentityHeaders) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r2 := r.WithContext(r.Context())
 		r2.Header = h.scrub(r.Header)
 		r2.Trailer = nil
-		if s, ok := h.auth.sessionOf(r); ok {
+		if s, ok := h.auth.sessions.ofRequest(r); ok {
 			h.set(r2, s)
 		}
 		next.ServeHTTP(w, r2)
 	})
 }
 
-// scrub gives a copy of the headers without what must not reach the handler.
+// scrub returns a copy of the headers without what must not reach the handler.
 func (h *IdentityHeaders) scrub(given http.Header) http.Header {
 	kept := make(http.Header, len(given)+len(h.names))
 	for name, lines := range given {
@@ -141,7 +151,7 @@ func (h *IdentityHeaders) scrub(given http.Header) http.Header {
 		case same == "cookie":
 			lines = without(lines, ";", func(part string) bool {
 				cookie, _, _ := strings.Cut(part, "=")
-				return h.auth.ownsCookie(strings.TrimSpace(cookie))
+				return ownsCookie(h.auth, strings.TrimSpace(cookie))
 			})
 		case same == "connection":
 			lines = without(lines, ",", func(token string) bool { return h.names[sameHeader(token)] })
@@ -169,16 +179,12 @@ func without(lines []string, separator string, unwanted func(trimmed string) boo
 	return kept
 }
 
-// ownsCookie reports whether a cookie is one of this middleware: not of another one, whose name may begin alike.
-func (m *Middleware) ownsCookie(name string) bool {
-	for _, s := range []*sealer{m.identity, m.tokens} {
-		rest, ok := strings.CutPrefix(name, s.name)
-		number, chunk := strings.CutPrefix(rest, "_")
-		if ok && (rest == "" || chunk && strings.Trim(number, "0123456789") == "") {
-			return true
-		}
-	}
-	return strings.HasPrefix(name, m.logins.name) || strings.HasPrefix(name, m.gatherings.name) || name == m.forms.name
+// ownsCookie reports whether a cookie is one of a middleware: not of another one, whose name may
+// begin alike.
+func ownsCookie(m *Middleware, name string) bool {
+	trips := m.logins.trips
+	return m.sessions.identityCookie.Owns(name) || m.sessions.tokensCookie.Owns(name) ||
+		trips.logins.Owns(name) || trips.gatherings.Owns(name) || trips.forms.Owns(name)
 }
 
 func (h *IdentityHeaders) set(r *http.Request, s *Session) {
@@ -196,7 +202,7 @@ func (h *IdentityHeaders) set(r *http.Request, s *Session) {
 func (h *IdentityHeaders) put(r *http.Request, header, source, value string, err error) {
 	switch {
 	case err != nil:
-		h.auth.logger.WarnContext(r.Context(), "oxdauth: identity header left out", "header", header, "from", source, "reason", err.Error())
+		h.auth.answers.journal.WarnContext(r.Context(), "oxdauth: identity header left out", "header", header, "from", source, "reason", err.Error())
 	case value != "":
 		r.Header.Set(header, value)
 	}
@@ -242,5 +248,6 @@ func headerValue(claim string, values []string) (string, error) {
 	return value, nil
 }
 
-// breaksHeaders reports control characters, of Unicode too: U+0085, U+2028 and U+2029 end a line for some readers.
+// breaksHeaders reports control characters, of Unicode too: U+0085, U+2028 and U+2029 end a line
+// for some readers.
 func breaksHeaders(c rune) bool { return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' }

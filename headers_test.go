@@ -22,7 +22,8 @@ import (
 // identity is what the headers of most tests say.
 var identity = map[string]string{"X-Auth-User": "sub", "X-Auth-Name": "name", "X-Auth-Groups": "groups"}
 
-// newHeadersApp answers with the headers its handler gets, open below /public/ and behind a login elsewhere.
+// newHeadersApp answers with the headers its handler gets, open below /public/ and behind a login
+// elsewhere.
 func newHeadersApp(t *testing.T, opts ...oxdauth.HeadersOption) *app {
 	t.Helper()
 	return newApp(t, setup{options: []oxdauth.Option{oxdauth.WithClaims("name", "groups")}, mount: func(m *oxdauth.Middleware, a *app) http.Handler {
@@ -56,33 +57,36 @@ var forged = []string{
 	"X-Auth-User: root\r\nX-Auth-User: root", "X-Auth-Groups: root\r\nX_Auth-Groups: root", "X-Auth-User:  \troot\t ", "X~Auth!User: root",
 }
 
-func TestV60V63ForgedHeadersAreRemovedOnEveryRoute(t *testing.T) {
+func TestForgedHeadersAreRemovedOnEveryRoute(t *testing.T) {
 	t.Parallel()
-	a := newHeadersApp(t)
-	b := a.signedIn(user, password)
-	cookie := "Cookie: " + a.sessionCookie(b)
-	subject := a.seen("GET /x", cookie).Get("X-Auth-User")
-	require.NotEmpty(t, subject)
-	for _, method := range allMethods {
-		for _, line := range forged {
-			for path, lines := range map[string][]string{
-				"/public/x": {line}, "/optional/x": {line}, "/x": {line, cookie}, "/optional/y": {line, cookie}, "/public/y": {line, cookie},
-			} {
-				got := a.seen(method+" "+path, append(lines, "Upgrade: websocket")...)
-				for name, values := range got {
-					assert.NotContains(t, strings.Join(values, " "), "root", "%s %s: %s: %q", method, path, line, name)
-				}
-				if method != "HEAD" {
-					signedIn := len(lines) == 2 && path != "/public/y"
-					assert.Equal(t, signedIn, got.Get("X-Auth-User") == subject, "%s %s", method, path)
+	t.Run("V-60, V-63", func(t *testing.T) {
+		t.Parallel()
+		a := newHeadersApp(t)
+		b := a.signedIn(user, password)
+		cookie := "Cookie: " + a.sessionCookie(b)
+		subject := a.seen("GET /x", cookie).Get("X-Auth-User")
+		require.NotEmpty(t, subject)
+		for _, method := range allMethods {
+			for _, line := range forged {
+				for path, lines := range map[string][]string{
+					"/public/x": {line}, "/optional/x": {line}, "/x": {line, cookie}, "/optional/y": {line, cookie}, "/public/y": {line, cookie},
+				} {
+					got := a.seen(method+" "+path, append(lines, "Upgrade: websocket")...)
+					for name, values := range got {
+						assert.NotContains(t, strings.Join(values, " "), "root", "%s %s: %s: %q", method, path, line, name)
+					}
+					if method != "HEAD" {
+						signedIn := len(lines) == 2 && path != "/public/y"
+						assert.Equal(t, signedIn, got.Get("X-Auth-User") == subject, "%s %s", method, path)
+					}
 				}
 			}
 		}
-	}
-	for _, line := range []string{"X-Auth-User : root", "X-Auth-User\t: root"} {
-		assert.Contains(t, a.raw("GET /public/x HTTP/1.1\r\n"+line), "HTTP/1.1 400", "by net/http")
-	}
-	assert.NotContains(t, a.raw("GET /public/x HTTP/1.1\r\nX-Other: y\r\n X-Auth-User: root"), `"X-Auth-User"`, "a part of the line before")
+		for _, line := range []string{"X-Auth-User : root", "X-Auth-User\t: root"} {
+			assert.Contains(t, a.raw("GET /public/x HTTP/1.1\r\n"+line), "HTTP/1.1 400", "by net/http")
+		}
+		assert.NotContains(t, a.raw("GET /public/x HTTP/1.1\r\nX-Other: y\r\n X-Auth-User: root"), `"X-Auth-User"`, "a part of the line before")
+	})
 }
 
 // wrapped gives the headers that a handler gets for a request made in memory.
@@ -108,121 +112,136 @@ func headerClaims(t *testing.T) *app {
 	return newApp(t, setup{options: []oxdauth.Option{oxdauth.WithClaims("name", "groups")}})
 }
 
-func TestV61RawKeysAndTrailersAreRemovedToo(t *testing.T) {
+func TestRawKeysAndTrailersAreRemovedToo(t *testing.T) {
 	t.Parallel()
-	a := headerClaims(t)
-	got, r := wrapped(t, a, http.Header{
-		"x-auth-user": {"root"}, "X-AUTH-USER": {"root", "root"}, " X-Auth-User": {"root"}, "X-Auth-User ": {"root"}, "x_auth_user\t": {"root"}, "X-Auth-Username": {"kept"},
-		"X-Auth": {"kept"}, "x-raw": {"kept"},
-	}, nil)
-	assert.Equal(t, http.Header{"X-Auth-Username": {"kept"}, "X-Auth": {"kept"}, "x-raw": {"kept"}}, got)
-	assert.Empty(t, r.Trailer)
+	t.Run("V-61", func(t *testing.T) {
+		t.Parallel()
+		a := headerClaims(t)
+		got, r := wrapped(t, a, http.Header{
+			"x-auth-user": {"root"}, "X-AUTH-USER": {"root", "root"}, " X-Auth-User": {"root"}, "X-Auth-User ": {"root"}, "x_auth_user\t": {"root"}, "X-Auth-Username": {"kept"},
+			"X-Auth": {"kept"}, "x-raw": {"kept"},
+		}, nil)
+		assert.Equal(t, http.Header{"X-Auth-Username": {"kept"}, "X-Auth": {"kept"}, "x-raw": {"kept"}}, got)
+		assert.Empty(t, r.Trailer)
+	})
 }
 
-func TestV62OurNamesAreTakenOutOfConnection(t *testing.T) {
+func TestOurNamesAreTakenOutOfConnection(t *testing.T) {
 	t.Parallel()
-	a := headerClaims(t)
-	for given, want := range map[string][]string{
-		"close, X-Auth-User": {"close"}, "X-Auth-User": nil, "X-Auth-User, close": {"close"}, "x_auth_user ,Upgrade,\tX-AUTH-NAME": {"Upgrade"},
-		"keep-alive,  Upgrade": {"keep-alive,  Upgrade"}, "X-Auth-Username": {"X-Auth-Username"},
-	} {
-		for _, name := range []string{"Connection", "connection"} {
-			got, _ := wrapped(t, a, http.Header{name: {given}}, &oxdauth.Session{Subject: "u1"})
-			assert.Equal(t, want, got[name], given)
-			assert.Equal(t, []string{"u1"}, got["X-Auth-User"])
+	t.Run("V-62", func(t *testing.T) {
+		t.Parallel()
+		a := headerClaims(t)
+		for given, want := range map[string][]string{
+			"close, X-Auth-User": {"close"}, "X-Auth-User": nil, "X-Auth-User, close": {"close"}, "x_auth_user ,Upgrade,\tX-AUTH-NAME": {"Upgrade"},
+			"keep-alive,  Upgrade": {"keep-alive,  Upgrade"}, "X-Auth-Username": {"X-Auth-Username"},
+		} {
+			for _, name := range []string{"Connection", "connection"} {
+				got, _ := wrapped(t, a, http.Header{name: {given}}, &oxdauth.Session{Subject: "u1"})
+				assert.Equal(t, want, got[name], given)
+				assert.Equal(t, []string{"u1"}, got["X-Auth-User"])
+			}
 		}
-	}
+	})
 }
 
-func TestV64ForwardingHeadersChangeNoRedirectURL(t *testing.T) {
+func TestForwardingHeadersChangeNoRedirectURL(t *testing.T) {
 	t.Parallel()
-	a := newHeadersApp(t)
-	for _, header := range [][]string{
-		{"X-Forwarded-Proto", "http"}, {"Forwarded", "host=evil.example;proto=http"}, {"X-Forwarded-Host", "evil.example"}, {"X-Forwarded-Port", "80"},
-	} {
-		res, _ := a.once(nil, a.navigation("/x", header...))
-		require.Equal(t, http.StatusFound, res.StatusCode)
-		target, err := res.Location()
-		require.NoError(t, err)
-		assert.Equal(t, a.base+"/auth/callback", target.Query().Get("redirect_uri"), header)
-		assert.Contains(t, res.Header.Get("Set-Cookie"), "__Host-")
-		assert.Contains(t, res.Header.Get("Set-Cookie"), "; Secure")
-	}
-}
-
-func TestV65AClaimThatCouldBeMisreadGivesNoHeader(t *testing.T) {
-	t.Parallel()
-	a := headerClaims(t)
-	long := strings.Repeat("a", 4096)
-	for _, tt := range []struct {
-		name   string
-		claims oxd.Claims
-		want   http.Header // beside the subject
-	}{
-		{"text", oxd.Claims{"name": {"Alice"}}, http.Header{"X-Auth-Name": {"Alice"}}},
-		{"UTF-8 as it is", oxd.Claims{"name": {"Zoë 李 😀 می\u200cخواهم"}}, http.Header{"X-Auth-Name": {"Zoë 李 😀 می\u200cخواهم"}}},
-		{"a comma in a claim of one value", oxd.Claims{"name": {"Doe, John"}}, http.Header{"X-Auth-Name": {"Doe, John"}}},
-		{"a list", oxd.Claims{"groups": {"staff", "admins"}}, http.Header{"X-Auth-Groups": {"staff,admins"}}},
-		{"a list of one", oxd.Claims{"groups": {"staff"}}, http.Header{"X-Auth-Groups": {"staff"}}},
-		{"as long as may be", oxd.Claims{"name": {long}}, http.Header{"X-Auth-Name": {long}}},
-		{"missing or empty", oxd.Claims{"name": {""}, "groups": {}}, http.Header{}},
-		{"another claim", oxd.Claims{"email": {"a@b.example"}}, http.Header{}},
-		{"line breaks", oxd.Claims{"name": {"a\r\nX: 1"}, "groups": {"a\nb"}}, nil},
-		{"NUL", oxd.Claims{"name": {"a\x00"}}, nil},
-		{"tab", oxd.Claims{"name": {"a\tb"}}, nil},
-		{"DEL", oxd.Claims{"name": {"a\x7f"}}, nil},
-		{"NEL", oxd.Claims{"name": {"a\u0085X: 1"}}, nil},
-		{"line separator", oxd.Claims{"name": {"a\u2028X: 1"}}, nil},
-		{"paragraph separator", oxd.Claims{"name": {"a\u2029X: 1"}}, nil},
-		{"invalid UTF-8", oxd.Claims{"name": {"a\xff"}}, nil},
-		{"space before", oxd.Claims{"name": {" admin"}}, nil},
-		{"space after", oxd.Claims{"name": {"admin "}}, nil},
-		{"wide space after", oxd.Claims{"name": {"admin\u00a0"}}, nil},
-		{"too long", oxd.Claims{"name": {long + "a"}}, nil},
-		{"a list too long", oxd.Claims{"groups": {long, "a"}}, nil},
-		{"a comma in a list", oxd.Claims{"groups": {"staff", "x,admins"}}, nil},
-		{"a comma in a list of one", oxd.Claims{"groups": {"x,admins"}}, nil},
-		{"nothing in a list", oxd.Claims{"groups": {"staff", ""}}, nil},
-		{"a break in a list", oxd.Claims{"groups": {"staff", "a\r\nb"}}, nil},
-		{"several values of a claim of one", oxd.Claims{"name": {"a", "b"}}, nil},
-	} {
-		before := a.log.String()
-		got, _ := wrapped(t, a, http.Header{}, &oxdauth.Session{Subject: "u1", Claims: tt.claims})
-		logged := strings.TrimPrefix(a.log.String(), before)
-		if tt.want == nil {
-			assert.Contains(t, logged, "identity header left out", tt.name)
-			assert.NotContains(t, logged, "admin", "the value is not logged")
-		} else {
-			assert.Empty(t, logged, tt.name)
+	t.Run("V-64", func(t *testing.T) {
+		t.Parallel()
+		a := newHeadersApp(t)
+		for _, header := range [][]string{
+			{"X-Forwarded-Proto", "http"}, {"Forwarded", "host=evil.example;proto=http"}, {"X-Forwarded-Host", "evil.example"}, {"X-Forwarded-Port", "80"},
+		} {
+			res, _ := a.once(nil, a.navigation("/x", header...))
+			require.Equal(t, http.StatusFound, res.StatusCode)
+			target, err := res.Location()
+			require.NoError(t, err)
+			assert.Equal(t, a.base+"/auth/callback", target.Query().Get("redirect_uri"), header)
+			assert.Contains(t, res.Header.Get("Set-Cookie"), "__Host-")
+			assert.Contains(t, res.Header.Get("Set-Cookie"), "; Secure")
 		}
-		want := http.Header{"X-Auth-User": {"u1"}}
-		maps.Copy(want, tt.want)
-		assert.Equal(t, want, got, tt.name)
-	}
+	})
 }
 
-func TestV66OwnCookiesStayHere(t *testing.T) {
+func TestAClaimThatCouldBeMisreadGivesNoHeader(t *testing.T) {
 	t.Parallel()
-	a := newHeadersApp(t)
-	b := a.signedIn(user, password)
-	own := a.sessionCookie(b)
-	require.Contains(t, own, "__Host-oxdauth-tokens=")
-	for given, want := range map[string][]string{
-		own:                       nil,
-		"a=1; " + own + "; b=2":   {"a=1; b=2"},
-		own + "; b=\"x y\";c = 3": {"b=\"x y\";c = 3"},
-		"a=1;  b=__Host-oxdauth;" + own + ";flag; =x; ": {"a=1;  b=__Host-oxdauth;flag; =x;"},
-		"__Host-oxdauth_2=x;\t__Host-oxdauth =x; z=1; __Host-oxdauth-login-0123=x; __Host-oxdauth-tokens_15=x; __Host-oxdauth-claims-1=x; " + own: {"z=1"},
-		"__Host-oxdauth2=x; __Host-oxdauth_b=x; __Host-oxdauth-b=x; oxdauth=x; __Host-oxdauth-tokensx=1; " + own: {
-			"__Host-oxdauth2=x; __Host-oxdauth_b=x; __Host-oxdauth-b=x; oxdauth=x; __Host-oxdauth-tokensx=1"},
-		" a=1 ;;b=2 ": {"a=1 ;;b=2"},
-	} {
-		assert.Equal(t, want, a.seen("GET /optional/x", "Cookie: "+given)["Cookie"], given)
-		assert.Equal(t, want, a.seen("GET /public/x", "Cookie: "+given)["Cookie"], given)
-	}
-	assert.Equal(t, []string{"a=1", "b=2"}, a.seen("GET /x", "Cookie: a=1", "Cookie: "+own, "Cookie: b=2")["Cookie"])
-	got, _ := wrapped(t, a, http.Header{"cookie": {own + "; a=1"}}, nil)
-	assert.Equal(t, http.Header{"cookie": {"a=1"}}, got)
+	t.Run("V-65", func(t *testing.T) {
+		t.Parallel()
+		a := headerClaims(t)
+		long := strings.Repeat("a", 4096)
+		for _, tt := range []struct {
+			name   string
+			claims oxd.Claims
+			want   http.Header // beside the subject
+		}{
+			{"text", oxd.Claims{"name": {"Alice"}}, http.Header{"X-Auth-Name": {"Alice"}}},
+			{"UTF-8 as it is", oxd.Claims{"name": {"Zoë 李 😀 می\u200cخواهم"}}, http.Header{"X-Auth-Name": {"Zoë 李 😀 می\u200cخواهم"}}},
+			{"a comma in a claim of one value", oxd.Claims{"name": {"Doe, John"}}, http.Header{"X-Auth-Name": {"Doe, John"}}},
+			{"a list", oxd.Claims{"groups": {"staff", "admins"}}, http.Header{"X-Auth-Groups": {"staff,admins"}}},
+			{"a list of one", oxd.Claims{"groups": {"staff"}}, http.Header{"X-Auth-Groups": {"staff"}}},
+			{"as long as may be", oxd.Claims{"name": {long}}, http.Header{"X-Auth-Name": {long}}},
+			{"missing or empty", oxd.Claims{"name": {""}, "groups": {}}, http.Header{}},
+			{"another claim", oxd.Claims{"email": {"a@b.example"}}, http.Header{}},
+			{"line breaks", oxd.Claims{"name": {"a\r\nX: 1"}, "groups": {"a\nb"}}, nil},
+			{"NUL", oxd.Claims{"name": {"a\x00"}}, nil},
+			{"tab", oxd.Claims{"name": {"a\tb"}}, nil},
+			{"DEL", oxd.Claims{"name": {"a\x7f"}}, nil},
+			{"NEL", oxd.Claims{"name": {"a\u0085X: 1"}}, nil},
+			{"line separator", oxd.Claims{"name": {"a\u2028X: 1"}}, nil},
+			{"paragraph separator", oxd.Claims{"name": {"a\u2029X: 1"}}, nil},
+			{"invalid UTF-8", oxd.Claims{"name": {"a\xff"}}, nil},
+			{"space before", oxd.Claims{"name": {" admin"}}, nil},
+			{"space after", oxd.Claims{"name": {"admin "}}, nil},
+			{"wide space after", oxd.Claims{"name": {"admin\u00a0"}}, nil},
+			{"too long", oxd.Claims{"name": {long + "a"}}, nil},
+			{"a list too long", oxd.Claims{"groups": {long, "a"}}, nil},
+			{"a comma in a list", oxd.Claims{"groups": {"staff", "x,admins"}}, nil},
+			{"a comma in a list of one", oxd.Claims{"groups": {"x,admins"}}, nil},
+			{"nothing in a list", oxd.Claims{"groups": {"staff", ""}}, nil},
+			{"a break in a list", oxd.Claims{"groups": {"staff", "a\r\nb"}}, nil},
+			{"several values of a claim of one", oxd.Claims{"name": {"a", "b"}}, nil},
+		} {
+			before := a.log.String()
+			got, _ := wrapped(t, a, http.Header{}, &oxdauth.Session{Subject: "u1", Claims: tt.claims})
+			logged := strings.TrimPrefix(a.log.String(), before)
+			if tt.want == nil {
+				assert.Contains(t, logged, "identity header left out", tt.name)
+				assert.NotContains(t, logged, "admin", "the value is not logged")
+			} else {
+				assert.Empty(t, logged, tt.name)
+			}
+			want := http.Header{"X-Auth-User": {"u1"}}
+			maps.Copy(want, tt.want)
+			assert.Equal(t, want, got, tt.name)
+		}
+	})
+}
+
+func TestOwnCookiesStayHere(t *testing.T) {
+	t.Parallel()
+	t.Run("V-66", func(t *testing.T) {
+		t.Parallel()
+		a := newHeadersApp(t)
+		b := a.signedIn(user, password)
+		own := a.sessionCookie(b)
+		require.Contains(t, own, "__Host-oxdauth-tokens=")
+		for given, want := range map[string][]string{
+			own:                       nil,
+			"a=1; " + own + "; b=2":   {"a=1; b=2"},
+			own + "; b=\"x y\";c = 3": {"b=\"x y\";c = 3"},
+			"a=1;  b=__Host-oxdauth;" + own + ";flag; =x; ": {"a=1;  b=__Host-oxdauth;flag; =x;"},
+			"__Host-oxdauth_2=x;\t__Host-oxdauth =x; z=1; __Host-oxdauth-login-0123=x; __Host-oxdauth-tokens_15=x; __Host-oxdauth-claims-1=x; " + own: {"z=1"},
+			"__Host-oxdauth2=x; __Host-oxdauth_b=x; __Host-oxdauth-b=x; oxdauth=x; __Host-oxdauth-tokensx=1; " + own: {
+				"__Host-oxdauth2=x; __Host-oxdauth_b=x; __Host-oxdauth-b=x; oxdauth=x; __Host-oxdauth-tokensx=1"},
+			" a=1 ;;b=2 ": {"a=1 ;;b=2"},
+		} {
+			assert.Equal(t, want, a.seen("GET /optional/x", "Cookie: "+given)["Cookie"], given)
+			assert.Equal(t, want, a.seen("GET /public/x", "Cookie: "+given)["Cookie"], given)
+		}
+		assert.Equal(t, []string{"a=1", "b=2"}, a.seen("GET /x", "Cookie: a=1", "Cookie: "+own, "Cookie: b=2")["Cookie"])
+		got, _ := wrapped(t, a, http.Header{"cookie": {own + "; a=1"}}, nil)
+		assert.Equal(t, http.Header{"cookie": {"a=1"}}, got)
+	})
 }
 
 func TestTheAccessTokenIsHandedOnWhenAskedFor(t *testing.T) {
@@ -279,8 +298,8 @@ func TestAllProblemsOfIdentityHeadersAreReportedAtOnce(t *testing.T) {
 	require.Error(t, err)
 }
 
-// FuzzIdentityHeaders requires of every header and claim that a server behind, which reads names as CGI does and lists at
-// their commas, sees what the session says and nothing else.
+// FuzzIdentityHeaders requires of every header and claim that a server behind, which reads names as
+// CGI does and lists at their commas, sees what the session says and nothing else.
 func FuzzIdentityHeaders(f *testing.F) {
 	for _, line := range forged {
 		name, value, _ := strings.Cut(line, ":")

@@ -7,18 +7,9 @@ import (
 	"net/http"
 )
 
-// Ready reports whether oxd answers, as far as recent questions tell: nil, or an error while it is left alone because it
-// has not answered several times in a row. It does not ask oxd. People who are signed in are served in any case, so it is
-// for an alarm, or for a probe of a service that is of no use without new logins.
-func (m *Middleware) Ready() error {
-	if m.breaker.open() {
-		return errLeftAlone
-	}
-	return nil
-}
-
-// ReadyHandler answers 200 when every check returns nil, otherwise 503, without saying why: anybody may be asking. Checks
-// are methods such as [Middleware.Ready] and [Guard.Ready]; they have to be quick and safe for concurrent use.
+// ReadyHandler answers 200 when every check returns nil, otherwise 503, without saying why: anybody
+// may be asking. Checks are methods such as [Middleware.Ready] and [Guard.Ready]; they have to be
+// quick and safe for concurrent use.
 func ReadyHandler(checks ...func() error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")

@@ -1,37 +1,86 @@
 package oxdauth
 
-// Starting a login: the authorization URL from oxd, and one sealed cookie per attempt that binds its state and nonce to
-// this browser.
+// Starting a login: the authorization URL from oxd, and one sealed cookie for each login that binds
+// its state and nonce to this browser.
 
 import (
-	"crypto/sha256"
+	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"example.com/oxdauth/internal/expiring"
+	"example.com/oxdauth/internal/limit"
+	"example.com/oxdauth/internal/pending"
+	"example.com/oxdauth/internal/sealed"
+	"example.com/oxdauth/internal/session"
+	"example.com/oxdauth/internal/web"
 	"example.com/oxdauth/oxd"
 )
 
 const (
-	loginLifetime = 10 * time.Minute // of an attempt, checked inside the sealed cookie
-	loginMemory   = time.Hour        // how long an attempt is remembered, so that a slow person still comes to the right page
-	maxLogins     = 5                // attempts a browser keeps; the oldest goes first
-	maxLoginBytes = 2000             // of all attempts together, names included
-	maxAttempts   = 2                // restarts of one login before a page is shown instead
-	minStateChars = 22               // 128 bits in base64; oxd sends 130 bits in about 26 characters
+	maxRestarts   = 2           // of one login, before a page is shown instead
+	minStateChars = 22          // 128 bits in base64; oxd sends 130 bits in about 26 characters
+	clientIDPause = time.Minute // between two questions to oxd for the client id
 )
 
-// loginRequest says what a login is for.
+// logins is the component that sends browsers out to the provider and takes them back. It is
+// immutable but for what it has seen, and safe for concurrent use.
+type logins struct {
+	client   *oxd.Client
+	breaker  *limit.Breaker // of authorization URLs
+	site     *web.Site
+	sessions *sessions
+	answers  *answers
+	journal  *journal
+	ask      loginSettings
+	trips    trips
+	clients  clientIDs
+}
+
+// trips are the ways out to the provider that browsers are on, and those that have come back.
+type trips struct {
+	logins     *pending.Book
+	gatherings *pending.Book  // of claims, for a guard
+	forms      *pending.Forms // a form kept during a login
+	used       *pending.Used  // the states that have come back
+}
+
+// forget removes what a browser keeps of trips under way.
+func (t *trips) forget(w http.ResponseWriter, jar sealed.Jar) {
+	t.logins.Clear(w, jar)
+	t.gatherings.Clear(w, jar)
+	t.forms.Clear(w, jar)
+}
+
+// loginSettings is what the options say about logins.
+type loginSettings struct {
+	scopes, acrs, claims []string
+	keepForms            bool
+}
+
+// clientIDs holds the client ids that oxd has named in authorization URLs: oxd returns them nowhere
+// else.
+type clientIDs struct {
+	expiring.Latest[string]
+	asked atomic.Int64 // when oxd was last asked for one by a logout token, in seconds since the epoch
+}
+
+// loginRequest is what a login is for.
 type loginRequest struct {
 	requirement
 	returnTo string
-	hint     string // who is going to sign in, as far as is known
-	attempt  byte
+	hint     string // who is going to sign in, as far as that is known
+	restarts byte
 	form     string // to be shown after the login
 	cause    error  // of a restart
 }
@@ -42,45 +91,79 @@ type requirement struct {
 	maxAge time.Duration // since the user authenticated; zero: any
 }
 
-// met accepts an auth_time up to maxClockSkew too old: it is by the provider's clock.
+// met accepts an auth_time up to ClockSkew too old: it is by the provider's clock.
 func (need requirement) met(acr string, authTime time.Time) bool {
-	recent := need.maxAge == 0 || !authTime.IsZero() && time.Since(authTime) <= need.maxAge+maxClockSkew
+	recent := need.maxAge == 0 || !authTime.IsZero() && time.Since(authTime) <= need.maxAge+session.ClockSkew
 	return recent && (len(need.acrs) == 0 || slices.Contains(need.acrs, acr))
 }
 
-// startLogin sends the browser to the provider.
-func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req loginRequest) {
-	params := oxd.AuthorizationURLParams{Scope: m.scopes, ACRValues: req.acrs}
-	params.Params = map[string]string{}
-	if language := m.language(r); language != "" {
-		params.Params["ui_locales"] = language
+// String words the requirement for [Rules.Report].
+func (need requirement) String() string {
+	switch {
+	case len(need.acrs) > 0:
+		return "ACR " + strings.Join(need.acrs, " or ")
+	case need.maxAge > 0:
+		return "a login at most " + need.maxAge.String() + " ago"
 	}
-	if req.maxAge > 0 {
-		params.Params["max_age"] = strconv.FormatInt(int64(req.maxAge/time.Second), 10)
-	}
-	if req.hint != "" {
-		params.Params["login_hint"] = req.hint
-	}
-	var answer string
-	err := m.breaker.call(func() (err error) {
-		answer, err = m.client.AuthorizationURL(r.Context(), params)
-		return err
+	return "a session"
+}
+
+// require is the strict wrapper. The zero requirement asks for any session.
+func (l *logins) require(need requirement, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := l.sessions.load(w, r)
+		if err == nil && !need.met(s.ACR, s.AuthTime) {
+			err = ErrACR
+		}
+		if err == nil {
+			serve(w, r, s, next)
+			return
+		}
+		req := loginRequest{returnTo: web.Target(r), requirement: need}
+		if len(need.acrs) == 0 {
+			req.acrs = l.ask.acrs
+		}
+		if s != nil {
+			req.hint = cmp.Or(s.Claims.Get("preferred_username"), s.Claims.Get("email"))
+			if len(need.acrs) == 0 && s.ACR != "" {
+				req.acrs = []string{s.ACR}
+			}
+		}
+		begins := web.IsNavigation(r)
+		if !begins {
+			req.form, begins = l.readForm(r)
+		}
+		if begins && (errors.Is(err, ErrNoSession) || errors.Is(err, ErrACR)) {
+			l.start(w, r, req)
+			return
+		}
+		l.answers.fail(w, r, err)
 	})
+}
+
+// begin starts a login without a requirement of a route, for a page that the browser asked for.
+func (l *logins) begin(w http.ResponseWriter, r *http.Request, returnTo string) {
+	l.start(w, r, loginRequest{returnTo: returnTo, requirement: requirement{acrs: l.ask.acrs}})
+}
+
+// start sends the browser to the provider.
+func (l *logins) start(w http.ResponseWriter, r *http.Request, req loginRequest) {
+	answer, err := l.authorizationURL(r, req)
 	if err != nil {
-		m.failLogin(w, r, err)
+		l.answers.failLogin(w, r, err)
 		return
 	}
-	attempt, err := m.newLogin(answer, req)
+	trip, err := l.newTrip(answer, req)
 	if err != nil {
-		m.failLogin(w, r, err)
+		l.answers.failLogin(w, r, err)
 		return
 	}
-	if req.form != "" && !m.rememberForm(w, attempt.state, attempt.returnTo, req.form) {
-		m.fail(w, r, ErrNoSession) // it would be lost, so the person has to know first
+	if req.form != "" && !l.trips.forms.Remember(w, &pending.Form{State: trip.State, Action: trip.ReturnTo, URLEncoded: req.form}) {
+		l.answers.fail(w, r, ErrNoSession) // it would be lost; the person has to see that first
 		return
 	}
-	if err := m.loginAttempts().remember(w, readJar(r, m.prefix), attempt); err != nil {
-		m.failLogin(w, r, err)
+	if err := l.trips.logins.Remember(w, l.sessions.jar(r), trip); err != nil {
+		l.answers.failLogin(w, r, err)
 		return
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
@@ -92,16 +175,34 @@ func (m *Middleware) startLogin(w http.ResponseWriter, r *http.Request, req logi
 	if req.cause != nil {
 		started = Event{Kind: LoginRestarted, Err: req.cause}
 	}
-	m.emit(r.Context(), started)
+	l.journal.emit(r.Context(), started)
 	http.Redirect(w, r, answer, status)
 }
 
-// newLogin reads state and nonce out of the authorization URL: oxd 3.1.1 lets nobody choose them and returns them nowhere
-// else. The URL is not re-encoded, because oxd leaves client_id and redirect_uri raw and the provider expects them so.
-func (m *Middleware) newLogin(authorizationURL string, req loginRequest) (*login, error) {
-	u, err := url.Parse(authorizationURL)
-	if err != nil || len(authorizationURL) > 8000 || strings.ContainsFunc(authorizationURL, turnsInBrowsers) ||
-		u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
+func (l *logins) authorizationURL(r *http.Request, req loginRequest) (answer string, err error) {
+	params := oxd.AuthorizationURLParams{Scope: l.ask.scopes, ACRValues: req.acrs, Params: map[string]string{}}
+	if language := l.answers.language(r); language != "" {
+		params.Params["ui_locales"] = language
+	}
+	if req.maxAge > 0 {
+		params.Params["max_age"] = strconv.FormatInt(int64(req.maxAge/time.Second), 10)
+	}
+	if req.hint != "" {
+		params.Params["login_hint"] = req.hint
+	}
+	err = l.breaker.Call(func() (err error) {
+		answer, err = l.client.AuthorizationURL(r.Context(), params)
+		return err
+	})
+	return answer, err
+}
+
+// newTrip reads state and nonce out of the authorization URL: oxd 3.1.1 lets nobody choose them and
+// returns them nowhere else. The URL is not re-encoded, because oxd leaves client_id and
+// redirect_uri raw and the provider expects them so.
+func (l *logins) newTrip(authorizationURL string, req loginRequest) (*pending.Login, error) {
+	u, err := web.AbsoluteURL(authorizationURL)
+	if err != nil || len(authorizationURL) > 8000 {
 		return nil, fmt.Errorf("%w: not an absolute http(s) URL", errAuthURL)
 	}
 	q := u.Query()
@@ -110,66 +211,79 @@ func (m *Middleware) newLogin(authorizationURL string, req loginRequest) (*login
 			return nil, fmt.Errorf("%w: it has not exactly one %s", errAuthURL, name)
 		}
 	}
-	if q.Get("redirect_uri") != m.site.origin+m.site.callbackPath {
+	if q.Get("redirect_uri") != l.site.RedirectURL() {
 		return nil, fmt.Errorf("%w: the site is registered with redirect URI %q", errAuthURL, q.Get("redirect_uri"))
 	}
 	if len(q.Get("state")) < minStateChars || len(q.Get("nonce")) < minStateChars {
 		return nil, fmt.Errorf("%w: state or nonce is too short to be unguessable", errAuthURL)
 	}
-	m.clients.add(q.Get("client_id"))
-	return &login{
-		created: time.Now().Unix(), attempt: req.attempt,
-		state: hash16("state", q.Get("state")), nonce: hash16("nonce", q.Get("nonce")), client: hash8("client", q.Get("client_id")),
-		acrs: strings.Join(req.acrs, " "), maxAge: int64(req.maxAge / time.Second), returnTo: m.returnTarget(req.returnTo),
+	l.clients.Add(q.Get("client_id"))
+	return &pending.Login{
+		Created: time.Now().Unix(), Restarts: req.restarts,
+		State: l.trips.logins.Digest(q.Get("state")), Nonce: session.Digest("nonce", q.Get("nonce")),
+		Client: session.Digest8("client", q.Get("client_id")),
+		ACRs:   strings.Join(req.acrs, " "), MaxAge: int64(req.maxAge / time.Second), ReturnTo: l.site.ReturnTo(req.returnTo),
 	}, nil
 }
 
-// hash16 is the stored form of a value; the label keeps one kind from passing as another.
-func hash16(label, value string) [16]byte {
-	sum := sha256.Sum256([]byte(label + "\x00" + value))
-	return [16]byte(sum[:16])
+// requirementOf returns what a login under way has to deliver.
+func requirementOf(trip *pending.Login) requirement {
+	return requirement{acrs: strings.Fields(trip.ACRs), maxAge: time.Duration(trip.MaxAge) * time.Second}
 }
 
-func hash8(label, value string) [8]byte {
-	long := hash16(label, value)
-	return [8]byte(long[:8])
-}
-
-func (l *login) requirement() requirement {
-	return requirement{acrs: strings.Fields(l.acrs), maxAge: time.Duration(l.maxAge) * time.Second}
-}
-
-func (l *login) begun() (int64, [16]byte) { return l.created, l.state }
-
-// Login gives the handler that starts a login and afterwards returns to the local path in the query parameter return_to.
-// Nothing else is taken from the query. [Middleware.Handler] serves it at [Middleware.LoginPath] by itself.
-func (m *Middleware) Login() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !m.allow(w, r, http.MethodGet) {
-			return
+// isClient reports whether all audiences are client ids of this site. When one is not known, oxd is
+// asked for an authorization URL, at most once a minute. An error means that oxd did not answer.
+func (l *logins) isClient(ctx context.Context, audience []string) (bool, error) {
+	if now := time.Now().Unix(); !l.clients.Has(audience...) && now-l.clients.asked.Load() >= int64(clientIDPause/time.Second) {
+		answer, err := l.client.AuthorizationURL(ctx, oxd.AuthorizationURLParams{Scope: l.ask.scopes})
+		if err == nil {
+			_, err = l.newTrip(answer, loginRequest{}) // adds the client id
 		}
-		returnTo := m.returnTarget(queryValue(r, "return_to"))
-		_, err := m.load(w, r)
-		switch {
-		case err == nil:
-			m.redirect(w, r, returnTo)
-		case !errors.Is(err, ErrNoSession):
-			m.fail(w, r, err)
-		case !isNavigation(r):
-			m.fail(w, r, ErrNoSession)
-		default:
-			m.startLogin(w, r, loginRequest{returnTo: returnTo, requirement: requirement{acrs: m.acrs}})
+		if err != nil {
+			return false, err
 		}
-	})
+		l.clients.asked.Store(now)
+	}
+	return l.clients.Has(audience...), nil
 }
 
-// redirect sends the browser to a path that has gone through returnTarget.
-func (m *Middleware) redirect(w http.ResponseWriter, r *http.Request, target string) {
-	neverStore(w)
-	w.Header().Set("Referrer-Policy", "no-referrer") // the code must not leak to the next page (RFC 9700 section 4.2.4)
-	w.Header().Set("Location", target)
-	w.WriteHeader(http.StatusSeeOther)
+// serveLogin is [Middleware.Login].
+func (l *logins) serveLogin(w http.ResponseWriter, r *http.Request) {
+	if !l.answers.allow(w, r, http.MethodGet) {
+		return
+	}
+	returnTo := l.site.ReturnTo(web.QueryValue(r, "return_to"))
+	_, err := l.sessions.load(w, r)
+	switch {
+	case err == nil:
+		redirect(w, returnTo)
+	case !errors.Is(err, ErrNoSession):
+		l.answers.fail(w, r, err)
+	case !web.IsNavigation(r):
+		l.answers.fail(w, r, ErrNoSession)
+	default:
+		l.begin(w, r, returnTo)
+	}
 }
 
-// loginURL is where a client that is no navigation can send its user.
-func (m *Middleware) loginURL() string { return m.site.origin + m.site.loginPath }
+// readForm returns a form that may be kept: submitted by a person on a page of this very origin, so
+// that no other site gets its form confirmed, and readable as text.
+func (l *logins) readForm(r *http.Request) (urlEncoded string, ok bool) {
+	mediaType, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := params["charset"]
+	switch {
+	case !l.ask.keepForms || r.Method != http.MethodPost || !web.WantsPage(r),
+		!l.site.SameOrigin(r) || r.Header.Get("Origin") == "",
+		err != nil || mediaType != "application/x-www-form-urlencoded" || charset != "" && !strings.EqualFold(charset, "utf-8"):
+		return "", false
+	}
+	if l.site.ReturnTo(web.Target(r)) == "/" && r.URL.Path != "/" {
+		return "", false // it would go elsewhere
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, pending.MaxFormBytes+1))
+	if err != nil || len(body) > pending.MaxFormBytes || bytes.ContainsFunc(body, web.Unsafe) {
+		return "", false
+	}
+	_, ok = pending.ParseForm(string(body))
+	return string(body), ok
+}

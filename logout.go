@@ -1,98 +1,212 @@
 package oxdauth
 
-// Logging out: this application first and in any case, then the provider with this session's own ID token.
+// Logging out, in three ways: the person signs out here, the provider's logout page loads our
+// address in a frame (front channel), or the provider posts a signed logout token (back channel).
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
+	"example.com/oxdauth/internal/ended"
+	"example.com/oxdauth/internal/logouttoken"
+	"example.com/oxdauth/internal/sealed"
+	"example.com/oxdauth/internal/session"
+	"example.com/oxdauth/internal/texts"
+	"example.com/oxdauth/internal/web"
 	"example.com/oxdauth/oxd"
 )
 
 const logoutTimeout = 5 * time.Second // for oxd; the local session is gone by then
 
-// Logout gives the handler that ends the session: POST, refused when another origin sent it ([ErrCrossOrigin]); GET shows a
-// page that asks. The session is revoked and its cookies removed before oxd is asked, so logging out works while oxd is
-// down. Then the browser goes to the provider's end_session endpoint (OpenID Connect RP-Initiated Logout) if this session
-// has an ID token, else to a page that says so: without a hint of its own oxd would name whoever logged in last.
-// [Middleware.Handler] serves it at [Middleware.LogoutPath] by itself.
-func (m *Middleware) Logout() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.Method == http.MethodGet || r.Method == http.MethodHead:
-			m.showPage(w, r, http.StatusOK, PageData{Title: titleSignOut, Text: textSignOut, Post: m.site.logoutPath, Button: buttonSignOut})
-		case !m.allow(w, r, http.MethodPost):
-		case !m.sameOrigin(r):
-			m.fail(w, r, ErrCrossOrigin)
-		default:
-			m.logout(w, r)
-		}
-	})
+// logouts is the component that ends sessions at the person's or the provider's request. It is
+// immutable and safe for concurrent use.
+type logouts struct {
+	client   *oxd.Client
+	site     *web.Site
+	sessions *sessions
+	logins   *logins
+	answers  *answers
+	journal  *journal
+	verifier *logouttoken.Verifier // nil: no back-channel logout
+	after    afterLogout
 }
 
-// sameOrigin adds to http.CrossOriginProtection, for browsers that send no Sec-Fetch-Site, that the whole Origin has to be
-// ours: without it the scheme would not count.
-func (m *Middleware) sameOrigin(r *http.Request) bool {
-	for _, origin := range r.Header["Origin"] {
-		if origin != m.site.origin {
-			return false
-		}
+// afterLogout is what the options say about what follows a logout.
+type afterLogout struct {
+	redirect      string // post_logout_redirect_uri
+	clearSiteData bool
+}
+
+// serveLogout is [Middleware.Logout].
+func (l *logouts) serveLogout(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		l.answers.show(w, r, http.StatusOK, PageData{
+			Title: texts.TitleSignOut, Text: texts.TextSignOut, Post: l.site.LogoutPath, Button: texts.ButtonSignOut,
+		})
+	case !l.answers.allow(w, r, http.MethodPost):
+	case !l.site.SameOrigin(r):
+		l.answers.fail(w, r, ErrCrossOrigin)
+	default:
+		l.logout(w, r)
 	}
-	return m.crossOrigin.Check(r) == nil
 }
 
-func (m *Middleware) logout(w http.ResponseWriter, r *http.Request) {
-	jar := readJar(r, m.prefix)
-	v, t, _ := m.current(jar, new(identity), time.Now())
+func (l *logouts) logout(w http.ResponseWriter, r *http.Request) {
+	jar := l.sessions.jar(r)
+	f := l.sessions.current(jar, new(session.Identity), time.Now())
+	v, t := f.identity, f.tokens
 	if v != nil && t == nil {
-		v, t, _ = m.readTokens(r.Context(), jar, v) // without an ID token the logout is local
+		v, t, _ = l.sessions.readTokens(r.Context(), jar, v) // without an ID token the logout is local
 	}
-	m.end(w, r, jar, v, EndedByLogout)
-	for _, c := range jar {
-		for _, s := range []*sealer{m.logins, m.gatherings, m.forms} {
-			if strings.HasPrefix(c.name, s.name) {
-				s.set(w, c.name, "", -1)
-			}
-		}
-	}
-	if m.clearSiteData {
+	l.sessions.end(w, r, jar, v, EndedByLogout)
+	l.logins.trips.forget(w, jar)
+	if l.after.clearSiteData {
 		w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	}
-	if t != nil && t.idToken != "" {
-		if target, ok := m.endSessionURL(r.Context(), t.idToken); ok {
-			m.redirect(w, r, target)
+	if t != nil && t.IDToken != "" {
+		if target, ok := l.endSessionURL(r.Context(), t.IDToken); ok {
+			redirect(w, target)
 			return
 		}
 	}
-	m.showPage(w, r, http.StatusOK, PageData{Title: titleSignedOut, Text: textSignedOut, Link: "/", Button: buttonSignIn})
+	l.answers.show(w, r, http.StatusOK, PageData{
+		Title: texts.TitleSignedOut, Text: texts.TextSignedOut, Link: "/", Button: texts.ButtonSignIn,
+	})
 }
 
 // endSessionURL asks oxd for the provider's logout page; failing that, the local logout has to do.
-func (m *Middleware) endSessionURL(ctx context.Context, idToken string) (string, bool) {
+func (l *logouts) endSessionURL(ctx context.Context, idToken string) (string, bool) {
 	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
 	defer cancel()
-	target, err := m.client.LogoutURL(ctx, oxd.LogoutURLParams{IDTokenHint: oxd.NewSecret(idToken), PostLogoutRedirectURI: m.logoutRedirect})
+	target, err := l.client.LogoutURL(ctx, oxd.LogoutURLParams{
+		IDTokenHint: oxd.NewSecret(idToken), PostLogoutRedirectURI: l.after.redirect,
+	})
 	if err != nil {
-		m.logger.WarnContext(ctx, "oxdauth: logged out here, but not at the provider", "error", err)
+		l.journal.WarnContext(ctx, "oxdauth: logged out here, but not at the provider", "error", err)
 		return "", false
 	}
-	u, err := url.Parse(target)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.ContainsFunc(target, turnsInBrowsers) {
-		m.logger.WarnContext(ctx, "oxdauth: oxd answered an unusable logout URL")
+	if _, err := web.AbsoluteURL(target); err != nil {
+		l.journal.WarnContext(ctx, "oxdauth: oxd answered an unusable logout URL")
 		return "", false
 	}
 	return target, true
 }
 
-// WithClearSiteData makes the answer to a logout ask the browser to delete what it has cached and stored for this origin:
-// Clear-Site-Data: "cache", "storage". Cookies of others are left alone. It concerns every application of the origin and
-// can take a browser seconds. Default: off.
-func WithClearSiteData() Option {
-	return option(func(s *settings) error {
-		s.clearSiteData = true
-		return nil
-	})
+// serveFrontChannel is [Middleware.FrontChannelLogout].
+func (l *logouts) serveFrontChannel(w http.ResponseWriter, r *http.Request) {
+	if !l.answers.allow(w, r, http.MethodGet) {
+		return
+	}
+	iss, sid, ok := frontChannelQuery(r.URL.RawQuery)
+	ours, any := l.sessions.ended.KnowsIssuer(iss)
+	if !ok || any && !ours {
+		l.answers.fail(w, r, errBadLogout)
+		return
+	}
+	jar := l.sessions.jar(r)
+	v := l.sessions.find(jar, new(session.Identity), time.Now()).identity
+	if v != nil && sealed.Equal([]byte(v.Issuer), []byte(iss)) && sealed.Equal([]byte(v.SID), []byte(sid)) {
+		l.sessions.clear(w, jar)
+	}
+	// Unknown is a session of before a restart or, without a store, of another replica; or somebody
+	// tries.
+	known := l.sessions.ended.EndIfKnown(r.Context(), session.GroupOfSID(iss, sid))
+	if known {
+		l.journal.ended(r.Context(), iss, "", EndedByFrontChannel)
+	}
+	l.journal.InfoContext(r.Context(), "oxdauth: front-channel logout", "known", known)
+	l.answerFrame(w, r, iss)
+}
+
+// frontChannelQuery wants each parameter once, in a bounded query.
+func frontChannelQuery(raw string) (iss, sid string, ok bool) {
+	q, err := web.Query(raw, "iss", "sid")
+	iss, sid = q.Get("iss"), q.Get("sid")
+	return iss, sid, err == nil && iss != "" && sid != ""
+}
+
+// answerFrame shows an empty page that only the provider may put into a frame.
+func (l *logouts) answerFrame(w http.ResponseWriter, r *http.Request, iss string) {
+	ancestor := "'none'"
+	if ours, _ := l.sessions.ended.KnowsIssuer(iss); ours {
+		ancestor = web.Origin(iss)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; frame-ancestors "+ancestor)
+	h.Set("Referrer-Policy", "no-referrer") // the address holds a sid
+	sealed.NoStore(w)
+	writeBody(w, r, http.StatusOK, []byte("<!DOCTYPE html><title>Signed out</title>\n"))
+}
+
+// serveBackChannel is [Middleware.BackChannelLogout].
+func (l *logouts) serveBackChannel(w http.ResponseWriter, r *http.Request) {
+	if !l.answers.allow(w, r, http.MethodPost) {
+		return
+	}
+	sealed.NoStore(w)
+	r.Body = http.MaxBytesReader(w, r.Body, logouttoken.MaxToken+1024)
+	err := l.takeLogoutToken(r)
+	if err == nil {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	l.journal.WarnContext(r.Context(), "oxdauth: back-channel logout refused", "error", err)
+	status, code := http.StatusBadRequest, "invalid_request"
+	if errors.Is(err, logouttoken.ErrUnavailable) {
+		status, code = http.StatusServiceUnavailable, "temporarily_unavailable"
+		w.Header().Set("Retry-After", "60")
+	}
+	writeJSON(w, r, status, map[string]string{"error": code})
+}
+
+// takeLogoutToken checks the token of a request and ends what it names. Nothing happens for a token
+// that is not the provider's.
+func (l *logouts) takeLogoutToken(r *http.Request) error {
+	if err := r.ParseForm(); err != nil || len(r.PostForm["logout_token"]) != 1 {
+		return fmt.Errorf("%w: the form has not exactly one logout_token", logouttoken.ErrInvalid)
+	}
+	ctx := r.Context()
+	t, err := l.verifier.Verify(ctx, r.PostForm.Get("logout_token"), time.Now())
+	if err != nil {
+		return err
+	}
+	// The audience comes after the signature, so that only the provider can make us ask oxd. Every
+	// one has to be this client (OpenID Connect Core section 3.1.3.7).
+	ours, err := l.logins.isClient(ctx, t.Audience)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: the client id is not known: %w", logouttoken.ErrUnavailable, err)
+	case !ours:
+		return fmt.Errorf("%w: its audience is another", logouttoken.ErrInvalid)
+	}
+	switch err := l.sessions.ended.Once(ctx, session.Digest("jti", t.ID), t.Until); {
+	case errors.Is(err, ended.ErrUsed):
+		return fmt.Errorf("%w: it has been used before", logouttoken.ErrInvalid)
+	case err != nil:
+		return fmt.Errorf("%w: %w", logouttoken.ErrUnavailable, err)
+	}
+	l.endByToken(ctx, t)
+	l.journal.InfoContext(ctx, "oxdauth: back-channel logout", "subject", t.Subject)
+	return nil
+}
+
+// endByToken ends the sessions that a logout token names: those of its sid and, because the
+// provider may not have stated a sid for all, those of its subject without one; with a subject
+// alone, all of the user's.
+func (l *logouts) endByToken(ctx context.Context, t *logouttoken.Token) {
+	issuer := l.verifier.Issuer()
+	if t.SID == "" {
+		l.sessions.ended.EndGroup(ctx, session.GroupOfSubject(issuer, t.Subject))
+	} else {
+		if t.Subject != "" {
+			l.sessions.ended.EndGroup(ctx, session.GroupWithoutSID(issuer, t.Subject))
+		}
+		l.sessions.ended.EndGroup(ctx, session.GroupOfSID(issuer, t.SID))
+	}
+	l.journal.ended(ctx, issuer, t.Subject, EndedByBackChannel)
 }

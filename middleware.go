@@ -1,297 +1,326 @@
 package oxdauth
 
-// The middleware: its construction, the wrappers, and the decision they share.
+// The middleware: its construction, and everything it offers, each in a line that names the
+// component that does it.
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
+	"example.com/oxdauth/internal/ended"
+	"example.com/oxdauth/internal/limit"
+	"example.com/oxdauth/internal/pending"
+	"example.com/oxdauth/internal/renewal"
+	"example.com/oxdauth/internal/replica"
+	"example.com/oxdauth/internal/sealed"
+	"example.com/oxdauth/internal/session"
+	"example.com/oxdauth/internal/web"
 	"example.com/oxdauth/oxd"
 )
 
-// Middleware signs people in through oxd and keeps their sessions in cookies or, with [WithStore], in a store. It is
-// immutable after [New] and safe for concurrent use.
+// Middleware signs people in through oxd and keeps their sessions in cookies or, with [WithStore],
+// in a store. It is immutable after [New] and safe for concurrent use.
 type Middleware struct {
-	settings    // as the options left them, without the keys
-	client      *oxd.Client
-	site        site
-	crossOrigin *http.CrossOriginProtection
-
-	prefix                   string // of all our cookie names
-	identity, tokens, logins *sealer
-	gatherings               *sealer // of claims, for a Guard
-	forms                    *sealer
-	revoked                  revocations
-	finished                 finished
-	refresher                refresher
-	breaker                  breaker // of refreshes, userinfo and authorization URLs
-
-	clients, issuers   learned
-	seen, logoutTokens memory       // sessions at the provider, by groupID; logout tokens taken, by jti
-	clientAsked        atomic.Int64 // when oxd was last asked for the client id, in seconds
-	shared             *storage     // nil: tokens are in cookies, ended sessions in revoked alone
+	site     *web.Site
+	answers  *answers
+	sessions *sessions
+	logins   *logins
+	logouts  *logouts
+	own      map[string]http.Handler // by path: what Handler answers itself
 }
 
-// New makes a middleware for the site that client stands for. redirectURL is the absolute callback URL registered as the
-// site's authorization_redirect_uri: scheme, host, callback path and the security of cookies come from it and never from a
-// request. oxd is not contacted, so it may start later. All problems with the arguments are reported at once.
+// New returns a middleware for the site that client stands for. redirectURL is the absolute
+// callback URL registered as the site's authorization_redirect_uri: scheme, host, callback path and
+// the security of cookies come from it and never from a request. oxd is not contacted, so it may
+// start later. All problems with the arguments are reported at once.
 //
 // Each application, and each environment of it, needs keys of its own; see [WithKeys].
 func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, error) {
-	s := defaultSettings()
 	var errs []error
 	if client == nil {
 		errs = append(errs, errors.New("oxdauth: New: nil client"))
 	}
-	for _, opt := range opts {
-		errs = append(errs, opt.apply(&s))
-	}
-	where, err := parseRedirectURL(redirectURL, s.insecureCookies)
+	s, err := newSettings(opts)
 	errs = append(errs, err)
-	if err := errors.Join(errs...); err != nil {
+	site, err := web.ParseSite(redirectURL, s.cookies.insecure)
+	if err := errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	if s.insecureCookies {
-		s.logger.Warn("oxdauth: WithInsecureCookies: cookies have no Secure attribute and no __Host- prefix; for development on this machine only")
+	log := &s.journal
+	if s.cookies.insecure {
+		log.Warn("oxdauth: WithInsecureCookies: cookies have no Secure attribute and no __Host- prefix; for development on this machine only")
 	}
-	if s.keys == nil {
-		s.keys = [][]byte{randomKey()}
-		s.logger.Warn("oxdauth: no WithKeys: sessions end with this process and are not shared with other replicas")
+	if s.cookies.keys == nil {
+		s.cookies.keys = [][]byte{sealed.RandomKey()}
+		log.Warn("oxdauth: no WithKeys: sessions end with this process and are not shared with other replicas")
 	}
-	keys := s.keys
-	s.keys, s.scopes = nil, withOpenID(s.scopes)
-	if s.logoutRedirect == "" {
-		s.logoutRedirect = where.origin + "/"
+	if s.logouts.redirect == "" {
+		s.logouts.redirect = site.Origin + "/"
 	}
-	m := &Middleware{settings: s, client: client, site: where, crossOrigin: http.NewCrossOriginProtection(), prefix: s.cookieName}
-	m.refresher = refresher{settings: &m.settings, client: client, breaker: &m.breaker}
-	if !s.notBefore.IsZero() {
-		m.revoked.before.Store(s.notBefore.Add(-1).Unix())
+	audience := site.RedirectURL() + " " + client.Audience()
+	c, err := newCookies(s.cookies, site, audience)
+	if err != nil {
+		return nil, err
 	}
-	if m.provider != nil {
-		m.issuers.add(m.provider.Issuer())
+	m, breaker := &Middleware{site: site}, &limit.Breaker{}
+	m.sessions = newSessions(&s, client, breaker, c, audience)
+	m.answers = &answers{
+		site: site, journal: log, handler: s.errorHandler, pages: s.pages, sessionOf: m.sessions.ofRequest,
 	}
-	if where.secure {
-		m.prefix = "__Host-" + m.prefix
+	m.logins = &logins{
+		client: client, breaker: breaker, site: site, sessions: m.sessions, answers: m.answers, journal: log, ask: s.logins,
+		trips: trips{pending.NewLogins(c.logins), pending.NewGatherings(c.gatherings), pending.NewForms(c.forms), pending.NewUsed()},
 	}
-	audience := where.origin + where.callbackPath + " " + client.Audience()
-	for _, kind := range []struct {
-		dst           **sealer
-		name, purpose string
-		maxAge        time.Duration
-	}{
-		{&m.identity, m.prefix, "identity", s.absolute},
-		{&m.tokens, m.prefix + "-tokens", "tokens", s.absolute},
-		{&m.logins, m.prefix + "-login-", "login", loginMemory},
-		{&m.gatherings, m.prefix + "-claims-", "claims", gatheringLifetime},
-		{&m.forms, m.prefix + "-form", "form", loginMemory},
-	} {
-		if *kind.dst, err = newSealer(kind.name, kind.purpose, audience, keys, kind.maxAge, where.secure); err != nil {
-			return nil, err
-		}
+	m.logouts = &logouts{
+		client: client, site: site, sessions: m.sessions, logins: m.logins, answers: m.answers, journal: log,
+		verifier: s.verifier, after: s.logouts,
 	}
-	if s.store != nil {
-		values, err := newSealer(m.prefix, "store", audience, keys, s.absolute, where.secure)
-		if err != nil {
-			return nil, err
-		}
-		m.shared = &storage{store: s.store, sealer: values, audience: audience, logger: s.logger}
-		m.refresher.shared = m.shared
+	m.own = map[string]http.Handler{
+		site.CallbackPath: m.Callback(), site.LoginPath: m.Login(), site.LogoutPath: m.Logout(),
+		site.FrontChannelPath: m.FrontChannelLogout(),
 	}
-	return m, m.crossOrigin.AddTrustedOrigin(where.origin)
+	if s.verifier != nil {
+		m.own[site.BackChannelPath] = m.BackChannelLogout()
+	}
+	return m, nil
 }
 
-func withOpenID(scopes []string) []string {
-	if len(scopes) == 0 || slices.Contains(scopes, "openid") {
-		return scopes
+// newSessions returns the component that keeps sessions, with what it needs.
+func newSessions(s *settings, client *oxd.Client, breaker *limit.Breaker, c *cookies, audience string) *sessions {
+	log := &s.journal
+	values := replica.New(s.store, c.stored, audience, log.Logger)
+	registry := ended.Config{Values: values, Lifetime: s.cookies.absolute, NotBefore: s.notBefore, Logger: log.Logger}
+	if s.verifier != nil {
+		registry.Issuer = s.verifier.Issuer()
 	}
-	return append([]string{"openid"}, scopes...)
+	renewals := renewal.Config{
+		Client: client, Breaker: breaker, Values: values, Idle: s.cookies.idle,
+		Claims: s.logins.claims, ClaimsInterval: s.interval, Scopes: s.logins.scopes, OnResult: log.renewed,
+	}
+	return &sessions{
+		prefix: c.prefix, identityCookie: c.identity, tokensCookie: c.tokens, values: values, ended: ended.New(registry),
+		renewals: renewal.New(renewals), idle: s.cookies.idle, absolute: s.cookies.absolute, journal: log,
+	}
 }
 
 // CallbackPath is the path of the redirect URL.
-func (m *Middleware) CallbackPath() string { return m.site.callbackPath }
+func (m *Middleware) CallbackPath() string { return m.site.CallbackPath }
 
-// LoginPath is where a login can be started by a link; it stands beside the callback: /auth/callback gives /auth/login.
-func (m *Middleware) LoginPath() string { return m.site.loginPath }
+// LoginPath is where a login can be started by a link; it stands beside the callback: for
+// /auth/callback it is /auth/login.
+func (m *Middleware) LoginPath() string { return m.site.LoginPath }
 
-// LogoutPath is where a form posts to sign out; it stands beside the callback: /auth/callback gives /auth/logout.
-func (m *Middleware) LogoutPath() string { return m.site.logoutPath }
+// LogoutPath is where a form posts to sign out; it stands beside the callback: for /auth/callback
+// it is /auth/logout.
+func (m *Middleware) LogoutPath() string { return m.site.LogoutPath }
 
-// FrontChannelLogoutPath is where the provider's logout page loads [Middleware.FrontChannelLogout]; it stands beside the
-// callback: /auth/callback gives /auth/frontchannel-logout.
-func (m *Middleware) FrontChannelLogoutPath() string { return m.site.frontChannelPath }
+// FrontChannelLogoutPath is where the provider's logout page loads [Middleware.FrontChannelLogout];
+// it stands beside the callback: for /auth/callback it is /auth/frontchannel-logout.
+func (m *Middleware) FrontChannelLogoutPath() string { return m.site.FrontChannelPath }
 
-// BackChannelLogoutPath is where the provider posts logout tokens to [Middleware.BackChannelLogout]; it stands beside the
-// callback: /auth/callback gives /auth/backchannel-logout.
-func (m *Middleware) BackChannelLogoutPath() string { return m.site.backChannelPath }
+// BackChannelLogoutPath is where the provider posts logout tokens to
+// [Middleware.BackChannelLogout]; it stands beside the callback: for /auth/callback it is
+// /auth/backchannel-logout.
+func (m *Middleware) BackChannelLogoutPath() string { return m.site.BackChannelPath }
 
 // Close refuses new refreshes and waits for those under way. It does not close the client.
 func (m *Middleware) Close() error {
-	m.refresher.close()
+	m.sessions.renewals.Close()
 	return nil
 }
 
-// Handler lets requests with a session through to next and no other. A browser loading a page without one is sent to the
-// provider and comes back to that page; anything else gets 401 with a JSON body naming the login URL. It answers the
-// callback, login and logout paths itself, those for the provider's logout included. Wrapping twice is harmless.
-func (m *Middleware) Handler(next http.Handler) http.Handler {
-	return m.guard(next, requirement{})
+// Ready reports whether oxd answers, as far as recent questions show: nil, or an error while oxd is
+// not asked because it has not answered several times in a row. It does not ask oxd. People who are
+// signed in are served in any case, so it is for an alarm, or for a probe of a service that is of
+// no use without new logins.
+func (m *Middleware) Ready() error {
+	if m.logins.breaker.Open() {
+		return limit.ErrOpen
+	}
+	return nil
 }
 
-// RequireACR is [Middleware.Handler] for routes that need one of the given authentication context class references (OpenID
-// Connect Core section 2). A session with another one is sent through the provider with acr_values; if the provider does
-// not deliver, the answer is 403, not another round. It panics when a value is empty or contains a space.
+// Handler lets requests with a session through to next and no other. A browser loading a page
+// without one is sent to the provider and comes back to that page; anything else gets 401 with a
+// JSON body naming the login URL. It answers the callback, login and logout paths itself, those for
+// the provider's logout included. Wrapping twice is harmless.
+func (m *Middleware) Handler(next http.Handler) http.Handler {
+	return m.require(requirement{}, next)
+}
+
+// RequireACR is [Middleware.Handler] for routes that need one of the given authentication context
+// class references (OpenID Connect Core section 2). A session with another one is sent through the
+// provider with acr_values; if the provider does not deliver, the answer is 403, not another round.
+// It panics when a value is empty or contains a space.
 func (m *Middleware) RequireACR(acr string, more ...string) func(http.Handler) http.Handler {
 	acrs := append([]string{acr}, more...)
-	if err := checkWords("an ACR value", acrs); err != nil {
+	if err := web.CheckWords("an ACR value", acrs); err != nil {
 		panic("oxdauth: RequireACR: " + err.Error())
 	}
-	return func(next http.Handler) http.Handler { return m.guard(next, requirement{acrs: acrs}) }
+	return func(next http.Handler) http.Handler { return m.require(requirement{acrs: acrs}, next) }
 }
 
-// RequireMaxAge is [Middleware.Handler] for routes that need somebody who has signed in lately, such as those that change a
-// password. It goes by the auth_time of the ID token (OpenID Connect Core section 2), give or take five seconds. A session of
-// a login longer ago than maxAge is sent through the provider with max_age, and with the ACR it has, so that nothing is
-// lost; if the provider then states an older auth_time, or none, the answer is 403, not another round. It panics when maxAge
-// is less than ten seconds or not a whole number of them.
+// RequireMaxAge is [Middleware.Handler] for routes that need a recent login, such as those that
+// change a password. It goes by the auth_time of the ID token (OpenID Connect Core section 2), give
+// or take five seconds. A session of a login longer ago than maxAge is sent through the provider
+// with max_age, and with the ACR it has, so that nothing is lost; if the provider then states an
+// older auth_time, or none, the answer is 403, not another round. It panics when maxAge is less
+// than ten seconds or not a whole number of them.
 func (m *Middleware) RequireMaxAge(maxAge time.Duration) func(http.Handler) http.Handler {
 	if maxAge < 10*time.Second || maxAge%time.Second != 0 {
 		panic(fmt.Sprintf("oxdauth: RequireMaxAge: %v is not a whole number of at least ten seconds", maxAge))
 	}
-	return func(next http.Handler) http.Handler { return m.guard(next, requirement{maxAge: maxAge}) }
+	return func(next http.Handler) http.Handler { return m.require(requirement{maxAge: maxAge}, next) }
 }
 
-// RequireClaim is [Middleware.Handler] for routes that need a claim, such as a group: one of the claim's values, compared
-// whole and case-sensitively, has to be one of the given ones. A session without gets 403 ([ErrForbidden]). A claim is as
-// old as the login. It panics when [WithClaims] does not name the claim, because then no session would have it, and
-// when a value is empty.
+// RequireClaim is [Middleware.Handler] for routes that need a claim, such as a group: one of the
+// claim's values, compared whole and case-sensitively, has to be one of the given ones. A session
+// without gets 403 ([ErrForbidden]). A claim is as old as the login. It panics when [WithClaims]
+// does not name the claim, because then no session would have it, and when a value is empty.
 func (m *Middleware) RequireClaim(name, value string, more ...string) func(http.Handler) http.Handler {
 	values := append([]string{value}, more...)
-	if !slices.Contains(m.claims, name) || slices.Contains(values, "") {
+	if !slices.Contains(m.logins.ask.claims, name) || slices.Contains(values, "") {
 		panic(fmt.Sprintf("oxdauth: RequireClaim: %q is not one of WithClaims, or a value is empty", name))
 	}
 	return func(next http.Handler) http.Handler {
-		guard := m.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s, ok := m.sessionOf(r)
+		inner := m.require(requirement{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, ok := m.sessions.ofRequest(r)
 			if !ok || !slices.ContainsFunc(s.Claims[name], func(v string) bool { return slices.Contains(values, v) }) {
-				m.fail(w, r, ErrForbidden)
+				m.answers.fail(w, r, ErrForbidden)
 				return
 			}
 			next.ServeHTTP(w, r)
-		}), requirement{})
-		return &wrapped{"claim " + name + " = " + strings.Join(values, " or "), guard}
+		}))
+		return &wrapped{"claim " + name + " = " + strings.Join(values, " or "), inner}
 	}
 }
 
-// guard is the strict wrapper. The zero requirement asks for any session.
-func (m *Middleware) guard(next http.Handler, need requirement) http.Handler {
-	return &wrapped{need.String(), m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, err := m.load(w, r)
-		if err == nil && !need.met(s.ACR, s.AuthTime) {
-			err = ErrACR
-		}
-		if err == nil {
-			m.pass(w, r, s, next)
-			return
-		}
-		req := loginRequest{returnTo: requestTarget(r), requirement: need}
-		if len(need.acrs) == 0 {
-			req.acrs = m.acrs
-		}
-		if s != nil {
-			req.hint = cmp.Or(s.Claims.Get("preferred_username"), s.Claims.Get("email"))
-			if len(need.acrs) == 0 && s.ACR != "" {
-				req.acrs = []string{s.ACR}
-			}
-		}
-		begins := isNavigation(r)
-		if !begins {
-			req.form, begins = m.readForm(r)
-		}
-		if begins && (errors.Is(err, ErrNoSession) || errors.Is(err, ErrACR)) {
-			m.startLogin(w, r, req)
-			return
-		}
-		m.fail(w, r, err)
-	}))}
-}
-
-// String is for [Rules.Report].
-func (need requirement) String() string {
-	switch {
-	case len(need.acrs) > 0:
-		return "ACR " + strings.Join(need.acrs, " or ")
-	case need.maxAge > 0:
-		return "a login at most " + need.maxAge.String() + " ago"
-	}
-	return "a session"
-}
-
-// Optional attaches the session if there is one and calls next in any case; [SessionFromContext] tells. It answers the
-// callback, login and logout paths itself. Guard what needs a session with Handler or RequireACR inside. A session that a
-// failing store cannot confirm is not attached.
+// Optional attaches the session if there is one and calls next in any case; [SessionFromContext]
+// returns it. It answers the callback, login and logout paths itself. Guard what needs a session
+// with Handler or RequireACR inside. A session that a failing store cannot confirm is not attached.
 func (m *Middleware) Optional(next http.Handler) http.Handler {
-	return &wrapped{"nothing; a session is attached", m.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, err := m.load(w, r)
-		if err != nil {
-			if errors.Is(err, ErrStore) {
-				m.logger.ErrorContext(r.Context(), "oxdauth: going on without a session", "error", err)
-			}
-			w.Header().Add("Vary", "Cookie")
-			next.ServeHTTP(w, r)
+	return &wrapped{"nothing; a session is attached", serveOwn(m.own, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := m.sessions.load(w, r)
+		if err == nil {
+			serve(w, r, s, next)
 			return
 		}
-		m.pass(w, r, s, next)
+		if errors.Is(err, ErrStore) {
+			m.answers.journal.ErrorContext(r.Context(), "oxdauth: going on without a session", "error", err)
+		}
+		w.Header().Add("Vary", "Cookie")
+		next.ServeHTTP(w, r)
 	}))}
 }
 
-// wrapped is what a wrapper of this package gives; need is for [Rules.Report].
-type wrapped struct {
-	need string
-	http.Handler
+// Authenticate is the decision without the answer: the session of a request, [ErrNoSession] or,
+// with [WithStore], [ErrStore]. It sets no cookies and therefore neither refreshes tokens nor
+// extends the idle limit; a request that only ever goes through Authenticate ends idle.
+func (m *Middleware) Authenticate(r *http.Request) (*Session, error) {
+	return m.sessions.authenticate(r)
 }
 
-// pass calls next with the session. A page is private to its user: no cache may keep it and, so that the back button shows
-// nothing after signing out, neither may the browser. A handler that sets its own Cache-Control knows better, except on
-// answers that set our cookies.
-func (m *Middleware) pass(w http.ResponseWriter, r *http.Request, s *Session, next http.Handler) {
-	if known, ok := SessionFromContext(r.Context()); ok && known == s {
-		next.ServeHTTP(w, r) // an outer wrapper has done all this
-		return
-	}
-	h, fields := w.Header(), s.state.fields[:] // s has just been read: it has a state, and this request is its first
-	fields[0], fields[1] = "private", "Cookie"
-	if isNavigation(r) {
-		fields[0] = "no-store"
-	}
-	if field(h, "Cache-Control") == "" {
-		h["Cache-Control"] = fields[:1:1]
-	}
-	if len(h["Vary"]) == 0 {
-		h["Vary"] = fields[1:]
-	} else {
-		h.Add("Vary", "Cookie")
-	}
-	s.state.context = sessionContext{r.Context(), s}
-	next.ServeHTTP(w, r.WithContext(&s.state.context))
+// Refresh exchanges the refresh token now, whatever the access token's expiry and however recently
+// oxd has failed, and sets the new cookies on w; call it before anything is written. Errors:
+// [ErrNoSession] when there is no session or the provider has withdrawn it, [ErrNoRefreshToken],
+// [ErrStore], or what oxd answered, in which case the session goes on as it is. Concurrent calls
+// for one session share one exchange.
+func (m *Middleware) Refresh(w http.ResponseWriter, r *http.Request) (*Session, error) {
+	return m.sessions.refresh(w, r)
 }
 
-// serveOwnPaths answers the paths of this package and leaves the others to next. The path is compared as the
-// application's router sees it, whole.
-func (m *Middleware) serveOwnPaths(next http.Handler) http.Handler {
-	own := map[string]http.Handler{
-		m.site.callbackPath: m.Callback(), m.site.loginPath: m.Login(), m.site.logoutPath: m.Logout(),
-		m.site.frontChannelPath: m.FrontChannelLogout(),
+// Callback returns the handler for the redirect URL. [Middleware.Handler] serves it at
+// [Middleware.CallbackPath] by itself; routers that run middleware on matched routes only need it
+// mounted there.
+func (m *Middleware) Callback() http.Handler { return http.HandlerFunc(m.logins.serveCallback) }
+
+// Login returns the handler that starts a login and afterwards returns to the local path in the
+// query parameter return_to. Nothing else is taken from the query. [Middleware.Handler] serves it
+// at [Middleware.LoginPath] by itself.
+func (m *Middleware) Login() http.Handler { return http.HandlerFunc(m.logins.serveLogin) }
+
+// Logout returns the handler that ends the session: POST, refused when another origin sent it
+// ([ErrCrossOrigin]); GET shows a page that asks. The session is revoked and its cookies removed
+// before oxd is asked, so logging out works while oxd is down. Then the browser goes to the
+// provider's end_session endpoint (OpenID Connect RP-Initiated Logout) if this session has an ID
+// token, else to a page that says so: without a hint of its own oxd would name whoever logged in
+// last. [Middleware.Handler] serves it at [Middleware.LogoutPath] by itself.
+func (m *Middleware) Logout() http.Handler { return http.HandlerFunc(m.logouts.serveLogout) }
+
+// FrontChannelLogout returns the handler that ends sessions on a message of the provider's logout
+// page (OpenID Connect Front-Channel Logout 1.0). Register its address with oxd in
+// [oxd.RegisterSiteParams].FrontchannelLogoutURIs. A browser sends no cookies of ours into a frame
+// of another site, so the session is found by the parameters iss and sid, both of which are
+// required, and is ended on the server as by [Middleware.RevokeSubject]: in this process and, with
+// [WithStore], on the other replicas. Cookies of that very session are removed if they came.
+//
+// Anybody can send a browser here. What protects a session is that only its browser and the
+// provider have its sid; a wrong one ends nothing, and the answer does not show whether it was
+// right.
+//
+// [Middleware.Handler] serves it at [Middleware.FrontChannelLogoutPath] by itself.
+func (m *Middleware) FrontChannelLogout() http.Handler {
+	return http.HandlerFunc(m.logouts.serveFrontChannel)
+}
+
+// BackChannelLogout returns the handler that takes logout tokens; it panics without
+// [WithBackChannelLogout]. Register its address at the provider: oxd cannot register it.
+//
+// A token with a sid ends the sessions made from that session at the provider, and those of its sub
+// about which the provider stated no sid; a token with a sub alone ends all of the user's. They end
+// on this replica from the next request on, and on the others as by [Middleware.RevokeSubject]. The
+// answer is 200, 400 for a token that fails any check of section 2.6 or was taken before, or 503
+// when it cannot be checked now and should be sent again. The signature is RS, PS or ES with 256,
+// 384 or 512 bits, or EdDSA; exp and jti are required; a token older than 10 minutes is refused.
+//
+// oxd does not return the client id that aud has to name. It is read from the authorization URLs
+// that oxd has made, and oxd is asked for one when none has the id of a token; tokens for a client
+// id from before a new registration are refused.
+//
+// [Middleware.Handler] serves it at [Middleware.BackChannelLogoutPath] by itself.
+func (m *Middleware) BackChannelLogout() http.Handler {
+	if m.logouts.verifier == nil {
+		panic("oxdauth: BackChannelLogout needs WithBackChannelLogout")
 	}
-	if m.provider != nil {
-		own[m.site.backChannelPath] = m.BackChannelLogout()
-	}
+	return http.HandlerFunc(m.logouts.serveBackChannel)
+}
+
+// RevokeSubject ends every session of a user that was created before now, for example when an
+// account is disabled: their next request finds none, and neither a copied cookie nor a refresh
+// under way brings one back. Issuer and subject are those of [Session]. A new login makes a session
+// again. One that finishes within the same second as this call is ended too, because sessions hold
+// the second of their creation only; it takes one more login.
+//
+// What was ended is remembered until the absolute session lifetime has passed: in this process, so
+// that every replica has to be called, and after a restart there is [WithNotBefore]; or with
+// [WithStore] in the store, which every replica asks within five seconds. It waits for the store,
+// three seconds at most.
+func (m *Middleware) RevokeSubject(issuer, subject string) {
+	ctx := context.Background()
+	m.sessions.ended.EndGroup(ctx, session.GroupOfSubject(issuer, subject))
+	m.answers.journal.ended(ctx, issuer, subject, EndedByApplication)
+}
+
+// WriteError writes the default answer for err: a page for a person, JSON for everything else. It
+// is for an [ErrorHandler] that treats some errors itself and leaves the rest. The request id is a
+// new one.
+func (m *Middleware) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	m.answers.write(w, r, err, web.RequestID())
+}
+
+// require is [logins.require] around what Handler answers itself.
+func (m *Middleware) require(need requirement, next http.Handler) http.Handler {
+	return &wrapped{need.String(), serveOwn(m.own, m.logins.require(need, next))}
+}
+
+// serveOwn answers the paths of this package and leaves the others to next. The path is compared as
+// the application's router sees it, whole.
+func serveOwn(own map[string]http.Handler, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := own[r.URL.Path]; ok {
 			h.ServeHTTP(w, r)
@@ -301,20 +330,26 @@ func (m *Middleware) serveOwnPaths(next http.Handler) http.Handler {
 	})
 }
 
-// Authenticate is the decision without the answer: the session of a request, [ErrNoSession] or, with [WithStore],
-// [ErrStore]. It sets no cookies and therefore neither refreshes tokens nor extends the idle limit; a request that only ever
-// goes through Authenticate ends idle.
-func (m *Middleware) Authenticate(r *http.Request) (*Session, error) {
-	if s, ok := m.sessionOf(r); ok {
-		return s, nil
-	}
-	s := newSignedIn()
-	v, t, _ := m.current(readJar(r, m.prefix), &s.read, time.Now())
-	if v == nil {
-		return nil, ErrNoSession
-	}
-	if err := m.shared.check(r.Context(), v); err != nil {
-		return nil, err
-	}
-	return s.become(m, r, v, t), nil
+// wrapped is a handler inside a wrapper of this package.
+type wrapped struct {
+	need string // for Rules.Report
+	http.Handler
 }
+
+func (h *wrapped) needs() string { return h.need }
+
+// Public marks a handler as open on purpose, for [Guard.Uncovered] and [NewRules]. reason is for
+// the reader; it panics without one.
+func Public(reason string) func(http.Handler) http.Handler {
+	if reason == "" {
+		panic("oxdauth: Public: no reason")
+	}
+	return func(next http.Handler) http.Handler { return &public{reason, next} }
+}
+
+type public struct {
+	reason string
+	http.Handler
+}
+
+func (h *public) needs() string { return "nothing: " + h.reason }

@@ -1,10 +1,12 @@
 package oxdauth_test
 
-// The pages: other languages, other templates, and error handlers that leave some of the work to the default.
+// The pages that people see, and the forms that are kept for them.
 
 import (
 	"errors"
+	"fmt"
 	"html/template"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,6 +17,7 @@ import (
 
 	"example.com/oxdauth"
 	"example.com/oxdauth/oxd"
+	"example.com/oxdauth/oxdtest"
 )
 
 // pseudo is a language in which every text can be told from the English one.
@@ -141,4 +144,176 @@ func TestAnErrorHandlerCanLeaveTheRestToTheDefault(t *testing.T) {
 	res, body := a.once(nil, a.request("GET", "/", "Accept", "application/json"))
 	assert.Equal(t, http.StatusUnauthorized, res.StatusCode)
 	assert.Contains(t, body, `"login_required"`)
+}
+
+// newFormApp echoes the forms it gets.
+func newFormApp(t *testing.T, opts ...oxdauth.Option) *app {
+	return newApp(t, setup{options: opts, handler: func(a *app) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			a.runs.Add(1)
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			if err := r.ParseForm(); err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			fmt.Fprintf(w, "%s %s %s", r.Method, r.URL.RequestURI(), r.PostForm.Encode())
+		})
+	}})
+}
+
+var awkward = url.Values{
+	"note": {"first\r\nsecond", "again"}, "name": {"Zoë 李 😀"}, "markup": {`</textarea></form><script>alert(1)</script><img src=x onerror="alert(2)">`},
+	"empty": {""}, `"quoted" 'name'`: {"&amp; + %41"},
+}
+
+func TestAFormSentAfterTheSessionEndedIsShownAfterTheLogin(t *testing.T) {
+	t.Parallel()
+	a := newFormApp(t, oxdauth.WithFormPreservation())
+	b := a.srv.Browser()
+	page, err := b.PostForm(a.base+"/notes?list=1&x=%26", awkward)
+	require.NoError(t, err)
+	page, err = b.Submit(page, url.Values{"username": {user}, "password": {password}})
+	require.NoError(t, err)
+	body := readBody(t, page)
+	require.Contains(t, body, "Send your form?")
+	assert.Zero(t, a.runs.Load(), "nothing is sent without a click")
+	assert.NotContains(t, body, "<script", "V-101: values are escaped")
+	assert.NotContains(t, body, "<img")
+	callback := page.Request.URL.String()
+
+	page.Body = readerOf(body)
+	res, err := b.Submit(page, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "POST /notes?list=1&x=%26 "+awkward.Encode(), readBody(t, res))
+	assert.EqualValues(t, 1, a.runs.Load())
+	assert.False(t, a.hasCookie(b, "__Host-oxdauth-form"))
+
+	res, err = b.Get(callback)
+	require.NoError(t, err)
+	assert.Equal(t, "GET /notes?list=1&x=%26 ", readBody(t, res), "a second use is the page, not the form")
+}
+
+func TestAFormIsKeptThroughALoginThatStartsAgain(t *testing.T) {
+	t.Parallel()
+	a := newFormApp(t, oxdauth.WithFormPreservation())
+	b := a.srv.Browser()
+	page, err := b.PostForm(a.base+"/notes", awkward)
+	require.NoError(t, err)
+	a.srv.Restart() // oxd forgets the state
+	page, err = b.Submit(page, url.Values{"username": {user}, "password": {password}})
+	require.NoError(t, err)
+	res, err := b.Submit(page, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "POST /notes "+awkward.Encode(), readBody(t, res))
+}
+
+func TestAFormIsBoundToItsLogin(t *testing.T) {
+	t.Parallel()
+	a := newFormApp(t, oxdauth.WithFormPreservation())
+	b := a.srv.Browser()
+	page, err := b.PostForm(a.base+"/notes", awkward)
+	require.NoError(t, err)
+	readBody(t, page)
+	require.True(t, a.hasCookie(b, "__Host-oxdauth-form"))
+	assert.Equal(t, "GET /other ", a.login(b, a.base+"/other", user, password), "another tab's login does not get it")
+	other := a.srv.Browser()
+	callback := a.callback(other, a.base+"/mine")
+	for _, c := range a.cookies(b) {
+		if c.Name == "__Host-oxdauth-form" {
+			req := a.navigation(callback.RequestURI(), "Cookie", c.Name+"="+c.Value)
+			for _, own := range a.cookies(other) {
+				req.AddCookie(own)
+			}
+			res, _ := a.once(nil, req)
+			assert.Equal(t, "/mine", res.Header.Get("Location"), "neither does another browser's")
+		}
+	}
+}
+
+func TestOnlyFormsOfThisOriginThatCanBeKeptBeginALogin(t *testing.T) {
+	t.Parallel()
+	const form = "application/x-www-form-urlencoded"
+	random := make([]byte, 4000)
+	for i := range random {
+		random[i] = byte('a' + rand.IntN(26))
+	}
+	on, off := newFormApp(t, oxdauth.WithFormPreservation()), newFormApp(t)
+	for name, tc := range map[string]struct {
+		app    *app
+		method string
+		target string
+		body   string
+		header []string
+	}{
+		"without the option":              {off, "POST", "/notes", "a=b", nil},
+		"from another site":               {on, "POST", "/notes", "a=b", []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}},
+		"from a page of no origin":        {on, "POST", "/notes", "a=b", []string{"Origin", "null"}},
+		"without Origin":                  {on, "POST", "/notes", "a=b", []string{"Origin", ""}},
+		"by a script":                     {on, "POST", "/notes", "a=b", []string{"X-Requested-With", "XMLHttpRequest"}},
+		"by fetch":                        {on, "POST", "/notes", "a=b", []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty"}},
+		"V-103 without a body":            {on, "POST", "/notes", "", nil},
+		"V-103 without a type":            {on, "POST", "/notes", "a=b", []string{"Content-Type", ""}},
+		"V-103 of a broken type":          {on, "POST", "/notes", "a=b", []string{"Content-Type", form + "; charset"}},
+		"in another charset":              {on, "POST", "/notes", "a=b", []string{"Content-Type", form + "; charset=latin1"}},
+		"with files":                      {on, "POST", "/notes", "a=b", []string{"Content-Type", "multipart/form-data; boundary=x"}},
+		"of JSON":                         {on, "POST", "/notes", `{"a":1}`, []string{"Content-Type", "application/json"}},
+		"that is malformed":               {on, "POST", "/notes", "a=%zz", nil},
+		"of too many fields":              {on, "POST", "/notes", strings.Repeat("a=&", 501), nil},
+		"that does not fit in one cookie": {on, "POST", "/notes", "a=" + string(random), nil},
+		"of 64 KB that compress":          {on, "POST", "/notes", "a=" + strings.Repeat("b", 64<<10), nil},
+		"to a target that is too long":    {on, "POST", "/" + strings.Repeat("x", 2000), "a=b", nil},
+		"with PUT":                        {on, "PUT", "/notes", "a=b", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			header := map[string]string{"Accept": "text/html", "Content-Type": form, "Origin": tc.app.base}
+			for i := 0; i+1 < len(tc.header); i += 2 {
+				header[tc.header[i]] = tc.header[i+1]
+			}
+			req := tc.app.request(tc.method, tc.target)
+			req.Body = readerOf(tc.body)
+			for name, value := range header {
+				if value != "" {
+					req.Header.Set(name, value)
+				}
+			}
+			res, body := tc.app.once(nil, req)
+			assert.Equal(t, http.StatusUnauthorized, res.StatusCode)
+			assert.Empty(t, res.Cookies())
+			assert.NotContains(t, body, "notes ", "V-102: nothing of the handler")
+			assert.Zero(t, tc.app.runs.Load())
+		})
+	}
+	t.Run("and one that can", func(t *testing.T) {
+		t.Parallel()
+		req := on.request("POST", "/notes", "Accept", "text/html", "Content-Type", form, "Origin", on.base)
+		req.Body = readerOf("a=b")
+		first, _ := on.once(nil, req)
+		assert.Equal(t, http.StatusSeeOther, first.StatusCode, "after which no browser sends the form on")
+		res, err := on.srv.Browser().PostForm(on.base+"/notes", url.Values{"text": {strings.Repeat("words that compress ", 500)}})
+		require.NoError(t, err)
+		assert.Equal(t, on.srv.Provider.URL, res.Request.URL.Scheme+"://"+res.Request.URL.Host)
+		assert.Equal(t, http.MethodGet, res.Request.Method, "the form does not go to the provider")
+		readBody(t, res)
+	})
+}
+
+func TestAFormForAStrongerLoginIsKept(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, setup{options: []oxdauth.Option{oxdauth.WithFormPreservation()}, server: oxdtest.Config{}, mount: func(m *oxdauth.Middleware, a *app) http.Handler {
+		mux := http.NewServeMux()
+		mux.Handle("/", a.whoami())
+		mux.Handle("POST /transfer", m.RequireACR("otp")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, "sent ", r.FormValue("amount"))
+		})))
+		return m.Handler(mux)
+	}})
+	b := a.signedIn(user, password)
+	page, err := b.PostForm(a.base+"/transfer", url.Values{"amount": {"100"}})
+	require.NoError(t, err)
+	page, err = b.Submit(page, url.Values{"otp": {"000000"}})
+	require.NoError(t, err)
+	res, err := b.Submit(page, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "sent 100", readBody(t, res))
 }

@@ -10,11 +10,12 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"example.com/oxdauth/internal/web"
 )
 
-// Rules protects whole path trees of a handler that does not do so itself, such as a reverse proxy. It is immutable and
-// safe for concurrent use.
+// Rules protects whole path trees of a handler that does not do so itself, such as a reverse proxy.
+// It is immutable and safe for concurrent use.
 type Rules struct {
 	auth  *Middleware
 	mux   *http.ServeMux // of *rule; it only looks them up
@@ -28,9 +29,9 @@ type rule struct {
 	http.Handler
 }
 
-// NewRules makes rules out of patterns and what each needs: [Public], [Middleware.Optional], [Middleware.Handler],
-// [Middleware.RequireACR], [Middleware.RequireMaxAge], [Middleware.RequireClaim], [Guard.Require] or a wrapper of the
-// application's own.
+// NewRules makes rules out of patterns and what each needs: [Public], [Middleware.Optional],
+// [Middleware.Handler], [Middleware.RequireACR], [Middleware.RequireMaxAge],
+// [Middleware.RequireClaim], [Guard.Require] or a wrapper of the application's own.
 //
 //	rules, err := oxdauth.NewRules(auth, map[string]func(http.Handler) http.Handler{
 //		"/":                auth.Handler,
@@ -40,13 +41,14 @@ type rule struct {
 //		"PUT /photos/{id}": guard.Require("/photos/{id}", "PUT", oxdauth.AnyOf("edit")),
 //	})
 //
-// Patterns are those of [http.ServeMux] without a host, and the most specific one decides: "/admin/" is a whole tree,
-// "/admin" and "/admin/{$}" are one path each, "GET" includes HEAD, and without a method the rule is for all of them. A tree
-// includes its root without the slash, /admin, unless that has a rule of its own. Nothing but the method and the path of
-// r.URL decides; the query, the host and all headers are left aside, so preflight requests need a rule like any other.
+// Patterns are those of [http.ServeMux] without a host, and the most specific one decides:
+// "/admin/" is a whole tree, "/admin" and "/admin/{$}" are one path each, "GET" includes HEAD, and
+// without a method the rule is for all of them. A tree includes its root without the slash, /admin,
+// unless that has a rule of its own. Nothing but the method and the path of r.URL decides; the
+// query, the host and all headers are left aside, so preflight requests need a rule like any other.
 //
-// All problems with the rules are reported at once: patterns that are invalid, that conflict, or that no request can come
-// to.
+// All problems with the rules are reported at once: patterns that are invalid, that conflict, or
+// that no request can come to.
 func NewRules(auth *Middleware, needs map[string]func(http.Handler) http.Handler) (*Rules, error) {
 	if auth == nil {
 		return nil, errors.New("oxdauth: NewRules: nil middleware")
@@ -101,9 +103,9 @@ func (rs *Rules) reachable(r *rule) error {
 	}
 	for _, e := range examples {
 		switch {
-		case rs.auth.site.owns(e.URL.Path):
+		case rs.auth.site.Owns(e.URL.Path):
 			return errors.New("the middleware itself answers this path")
-		case checkClear(e.URL) != nil:
+		case web.CheckClearPath(e.URL) != nil:
 			return errors.New("its path can be read in more than one way, and such requests are refused")
 		}
 	}
@@ -113,15 +115,16 @@ func (rs *Rules) reachable(r *rule) error {
 	return nil
 }
 
-// examples gives requests that match a rule and as few others as possible: what the rule leaves open is longer than
-// anything that any rule names. For a tree there is one of every depth that a rule has, and one deeper.
+// examples returns requests that match a rule and as few others as possible: what the rule leaves
+// open is longer than anything that any rule names. For a tree there is one of every depth that a
+// rule has, and one deeper.
 func (rs *Rules) examples(r *rule) ([]*http.Request, error) {
 	longest, depth := 0, 0
 	for _, other := range rs.rules {
 		longest, depth = max(longest, len(other.pattern)), max(depth, strings.Count(other.pattern, "/"))
 	}
 	unnamed := strings.Repeat("x", longest+1)
-	method, path := splitPattern(r.pattern)
+	method, path := web.SplitPattern(r.pattern)
 	if strings.Trim(r.pattern[len(method):], " \t")[0] != '/' {
 		return nil, errors.New("a host does not decide: want a path, with a method or without")
 	}
@@ -155,8 +158,9 @@ func (rs *Rules) examples(r *rule) ([]*http.Request, error) {
 	return examples, nil
 }
 
-// find gives the rule for a request whose path is clear, nil when there is none. For the root of a tree without the slash a
-// ServeMux has a redirect; here the rule of the tree decides, because the handler behind may serve that path.
+// find returns the rule for a request whose path is clear, nil when there is none. For the root of
+// a tree without the slash a ServeMux has a redirect; here the rule of the tree decides, because
+// the handler behind may serve that path.
 func find(mux *http.ServeMux, req *http.Request) *rule {
 	lookup := func(path string) *rule {
 		h, _ := mux.Handler(&http.Request{Method: req.Method, URL: &url.URL{Path: path}}) // no host, no query, no header
@@ -170,10 +174,11 @@ func find(mux *http.ServeMux, req *http.Request) *rule {
 	return r
 }
 
-// Handler puts the rules in front of next. What no rule covers is refused with 403, signed in or not ([ErrForbidden]). A
-// path that a router or a server behind might read as another one is refused with 400 before any rule is looked at: dot
-// segments, empty segments, semicolons, encoded slashes, backslashes, control characters, a raw #, invalid UTF-8. The path
-// counts as decoded once, and letters of different case as different. It answers the callback, login and logout paths
+// Handler puts the rules in front of next. What no rule covers is refused with 403, signed in or
+// not ([ErrForbidden]). A path that a router or a server behind might read as another one is
+// refused with 400 before any rule is looked at: dot segments, empty segments, semicolons, encoded
+// slashes, backslashes, control characters, a raw #, invalid UTF-8. The path counts as decoded
+// once, and letters of different case as different. It answers the callback, login and logout paths
 // itself.
 //
 // Nothing that rewrites the request may stand between the rules and next.
@@ -182,42 +187,36 @@ func (rs *Rules) Handler(next http.Handler) http.Handler {
 	for _, r := range rs.rules {
 		handlers[r] = r.wrap(next)
 	}
-	ruled := rs.auth.serveOwnPaths(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	ruled := serveOwn(rs.auth.own, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, ok := handlers[find(rs.mux, r)]
 		if !ok {
-			rs.auth.fail(w, r, ErrForbidden)
+			rs.auth.answers.fail(w, r, ErrForbidden)
 			return
 		}
 		h.ServeHTTP(w, r)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := checkClear(r.URL); err != nil {
-			rs.auth.fail(w, r, err)
+		if err := web.CheckClearPath(r.URL); err != nil {
+			rs.auth.answers.fail(w, r, err)
 			return
 		}
 		ruled.ServeHTTP(w, r)
 	})
 }
 
-// checkClear adds to checkPath what matters when the handler behind is somebody else's, with a router of its own.
-func checkClear(u *url.URL) error {
-	if !strings.HasPrefix(u.Path, "/") || strings.Contains(u.Path, "//") || strings.Contains(u.Path, ";") ||
-		strings.Contains(u.RawPath, "#") || !utf8.ValidString(u.Path) {
-		return errBadPath
-	}
-	return checkPath(u, false)
-}
-
 // RuleReport is one rule as it works together with the others.
 type RuleReport struct {
 	Pattern string
-	// Needs says what requests need, in words for people. What nothing is asked of begins with "nothing".
+	// Needs says what requests need, in words for people. What nothing is asked of begins with
+	// "nothing".
 	Needs string
-	// Except has the patterns of narrower rules, which take some of its requests away from this one.
+	// Except has the patterns of narrower rules, which take some of its requests away from this
+	// one.
 	Except []string
 }
 
-// Report lists the rules by pattern, to be logged at start or compared in a test of the application.
+// Report lists the rules by pattern, to be logged at start or compared in a test of the
+// application.
 func (rs *Rules) Report() []RuleReport {
 	list := make([]RuleReport, len(rs.rules))
 	for i, r := range rs.rules {
@@ -236,13 +235,8 @@ func (rs *Rules) Report() []RuleReport {
 }
 
 func (r *rule) needs() string {
-	switch h := r.Handler.(type) {
-	case *public:
-		return "nothing: " + h.reason
-	case *wrapped:
-		return h.need
-	case *guarded:
-		return "UMA " + h.route.key()
+	if h, ok := r.Handler.(interface{ needs() string }); ok {
+		return h.needs()
 	}
 	return "a wrapper of the application"
 }

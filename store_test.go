@@ -159,7 +159,7 @@ func TestWhileTheStoreFailsNobodyIsLetThrough(t *testing.T) {
 	})
 }
 
-func TestALogoutWhileTheStoreFailsIsToldToItLater(t *testing.T) {
+func TestALogoutWhileTheStoreFailsIsWrittenLater(t *testing.T) {
 	t.Parallel()
 	store := &plainStore{}
 	a := newReplicas(t, nil, oxdauth.WithStore(store))

@@ -12,6 +12,9 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"example.com/oxdauth/internal/limit"
+	"example.com/oxdauth/internal/uma"
 )
 
 // GuardOption changes one setting of [NewGuard].
@@ -24,49 +27,48 @@ func (o guardOption) applyGuard(s *guardSettings) error { return o(s) }
 type guardSettings struct {
 	asURI          string
 	protectionFile string
-	cacheEntries   int
-	cacheTTL       time.Duration
-	clients        *clientLimiter
-	ticketRate     float64
-	ticketBurst    int
+	grants         grantSettings
+	tickets        ticketSettings
+	clients        *limit.Clients // nil: no limit for each client
 	timeout        time.Duration
 	concurrency    int
-	reportOnly     bool
-	unavailable    int
-	onDecision     func(context.Context, Decision)
-	logger         *slog.Logger
-	sessions       *Middleware
+	unavailable    int // status
+	log            decisionLog
+	sessions       *Middleware // nil: API clients only
 	claimsPath     string
+}
+
+type grantSettings struct {
+	entries int // 0: no cache
+	maxTTL  time.Duration
+}
+
+type ticketSettings struct {
+	perSecond float64
+	burst     int
 }
 
 func defaultGuardSettings() guardSettings {
 	return guardSettings{
-		ticketRate: 100, ticketBurst: 200, timeout: 3 * time.Second, concurrency: 64,
-		unavailable: http.StatusServiceUnavailable, logger: slog.Default(),
+		tickets: ticketSettings{100, 200}, timeout: 3 * time.Second, concurrency: 64,
+		unavailable: http.StatusServiceUnavailable, log: decisionLog{logger: slog.Default()},
 	}
 }
 
-// WithAuthorizationServer sets as_uri, the issuer clients are sent to (UMA 2.0 Grant section 3.2.1), exactly as the
-// authorization server writes it; [Guard.VerifyIssuer] compares.
-// Default: the op_host of the site.
+// WithAuthorizationServer sets as_uri, the issuer clients are sent to (UMA 2.0 Grant section
+// 3.2.1), exactly as the authorization server writes it; [Guard.VerifyIssuer] compares. Default:
+// the op_host of the site.
 func WithAuthorizationServer(issuer string) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		s.asURI = issuer
-		return checkASURI(issuer)
+		return uma.CheckASURI(issuer)
 	})
 }
 
-func checkASURI(issuer string) error {
-	u, err := url.Parse(issuer)
-	if err != nil || u.Host == "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") ||
-		strings.ContainsFunc(issuer, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '"' || c == '\\' }) {
-		return fmt.Errorf("oxdauth: authorization server %q is not an absolute http(s) URL", issuer)
-	}
-	return nil
-}
-
-// WithProtectionFile keeps which resources have been registered with oxd, beside the site's own file, so that a restart
-// registers nothing twice and changed scopes are noticed. Replicas may share the file: they take turns. Default: memory only; then oxd is asked about each resource once per start, which costs a ticket each.
+// WithProtectionFile keeps which resources have been registered with oxd, beside the site's own
+// file, so that a restart registers nothing twice and changed scopes are noticed. Replicas may
+// share the file: they take turns. Default: memory only; then oxd is asked about each resource once
+// per start, which costs a ticket each.
 func WithProtectionFile(file string) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		s.protectionFile = file
@@ -77,52 +79,54 @@ func WithProtectionFile(file string) GuardOption {
 	})
 }
 
-// WithGrantCache remembers grants, never anything else, for at most maxTTL and never past the exp of an RPT that is a JWT,
-// or past the expiry that oxd 3.1.2 and later tell (introspect_rpt, one more question per grant). maxTTL is how long a
-// revoked RPT may still be accepted, with oxd 3.1.1 also an expired one. Equal checks that run at
-// the same time are then joined as well. 1 to 100,000 entries of about 200 bytes; more than 0 and at most 60 seconds, of
-// which 5 are a good start. Default: off, every request is checked by oxd.
+// WithGrantCache remembers grants, never anything else, for at most maxTTL and never past the exp
+// of an RPT that is a JWT, or past the expiry that oxd 3.1.2 and later tell (introspect_rpt, one
+// more question per grant). maxTTL is how long a revoked RPT may still be accepted, with oxd 3.1.1
+// also an expired one. Equal checks that run at the same time are then joined as well. 1 to 100,000
+// entries of about 200 bytes; more than 0 and at most 60 seconds, of which 5 are a good start.
+// Default: off, every request is checked by oxd.
 func WithGrantCache(maxEntries int, maxTTL time.Duration) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if maxEntries < 1 || maxEntries > 100_000 || maxTTL <= 0 || maxTTL > time.Minute {
 			return fmt.Errorf("oxdauth: WithGrantCache: want 1 to 100000 entries (%d) and up to 60s (%v)", maxEntries, maxTTL)
 		}
-		s.cacheEntries, s.cacheTTL = maxEntries, maxTTL
+		s.grants = grantSettings{maxEntries, maxTTL}
 		return nil
 	})
 }
 
-// WithTicketLimit limits how many requests without an RPT are answered with a ticket; those above it get 429. Each ticket
-// is an entry in the database of the authorization server. Default: 100 per second, bursts of 200, for this process.
+// WithTicketLimit limits how many requests without an RPT are answered with a ticket; those above
+// it get 429. Each ticket is an entry in the database of the authorization server. Default: 100 per
+// second, bursts of 200, for this process.
 func WithTicketLimit(perSecond float64, burst int) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if !(perSecond > 0 && perSecond <= 1e6) || burst < 1 {
 			return fmt.Errorf("oxdauth: WithTicketLimit: want a rate above 0 (%v) and a burst of at least 1 (%d)", perSecond, burst)
 		}
-		s.ticketRate, s.ticketBurst = perSecond, burst
+		s.tickets = ticketSettings{perSecond, burst}
 		return nil
 	})
 }
 
-// WithClientLimit limits how many requests of one client are refused with a ticket, with an RPT that is not enough or without
-// any; further ones get 429 before oxd is asked, so that one client cannot use up the limit of all. Requests under way are
-// not counted yet. client names who sends a request, by an address or a certificate; what it returns must not be the client's
-// own choice. It has to be safe for concurrent use. 10,000 clients are told apart at a time, the others share one limit.
-// Default: none, because behind a proxy only the application knows whom a request comes from.
+// WithClientLimit limits how many requests of one client are refused with a ticket, with an RPT
+// that is not enough or without any; further ones get 429 before oxd is asked, so that one client
+// cannot use up the limit of all. Requests under way are not counted yet. client names who sends a
+// request, by an address or a certificate; what it returns must not be the client's own choice. It
+// has to be safe for concurrent use. 10,000 clients are told apart at a time, the others share one
+// limit. Default: none, because behind a proxy only the application knows whom a request comes
+// from.
 func WithClientLimit(perSecond float64, burst int, client func(*http.Request) string) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if !(perSecond > 0 && perSecond <= 1e6) || burst < 1 || client == nil {
 			return fmt.Errorf("oxdauth: WithClientLimit: want a rate above 0 (%v), a burst of at least 1 (%d) and a function", perSecond, burst)
 		}
-		s.clients = &clientLimiter{
-			rate: perSecond, burst: burst, client: client, buckets: map[[16]byte]*limiter{}, others: newLimiter(perSecond, burst),
-		}
+		s.clients = limit.NewClients(perSecond, burst, client)
 		return nil
 	})
 }
 
-// WithCheckTimeout sets how long one question to oxd may take, connecting included. Keep it below the server's write
-// timeout. Default: 3 seconds; at most a minute.
+// WithCheckTimeout sets how long one question to oxd may take, connecting included. Keep it below
+// the server's write timeout. Default: 3 seconds; at most a minute.
 func WithCheckTimeout(d time.Duration) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if d <= 0 || d > time.Minute {
@@ -133,7 +137,8 @@ func WithCheckTimeout(d time.Duration) GuardOption {
 	})
 }
 
-// WithConcurrency sets how many questions to oxd may be under way; requests above that get 503. Default: 64.
+// WithConcurrency sets how many questions to oxd may be under way; requests above that get 503.
+// Default: 64.
 func WithConcurrency(n int) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if n < 1 {
@@ -144,17 +149,17 @@ func WithConcurrency(n int) GuardOption {
 	})
 }
 
-// WithReportOnly protects nothing: every decision is made and logged, and the request goes through whatever it was. It is
-// for watching a new declaration on live traffic before it is enforced.
+// WithReportOnly protects nothing: every decision is made and logged, and the request goes through
+// whatever it was. It is for watching a new declaration on live traffic before it is enforced.
 func WithReportOnly() GuardOption {
 	return guardOption(func(s *guardSettings) error {
-		s.reportOnly = true
+		s.log.reportOnly = true
 		return nil
 	})
 }
 
-// WithUnavailableStatus sets the status for requests about which no decision could be had: 503, the default, or 403 as in
-// the example of UMA 2.0 Grant section 3.2.2. The Warning header is the same.
+// WithUnavailableStatus sets the status for requests about which no decision could be had: 503, the
+// default, or 403 as in the example of UMA 2.0 Grant section 3.2.2. The Warning header is the same.
 func WithUnavailableStatus(status int) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if status != http.StatusServiceUnavailable && status != http.StatusForbidden {
@@ -165,36 +170,38 @@ func WithUnavailableStatus(status int) GuardOption {
 	})
 }
 
-// WithOnDecision has f called with each decision, for an audit trail or metrics; Resource and Outcome have few values. f
-// runs before the answer is written, must be safe for concurrent use and quick, and cannot change the decision: a panic in
-// it is logged. Default: none.
+// WithOnDecision has f called with each decision, for an audit trail or metrics; Resource and
+// Outcome have few values. f runs before the answer is written, must be safe for concurrent use and
+// quick, and cannot change the decision: a panic in it is logged. Default: none.
 func WithOnDecision(f func(context.Context, Decision)) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if f == nil {
 			return errors.New("oxdauth: WithOnDecision: nil function")
 		}
-		s.onDecision = f
+		s.log.onDecision = f
 		return nil
 	})
 }
 
-// WithGuardLogger sets where decisions are logged: grants at debug, refusals at info, faults at error. RPTs, tickets and
-// queries never are. Default: [slog.Default] at the time of [NewGuard].
+// WithGuardLogger sets where decisions are logged: grants at debug, refusals at info, faults at
+// error. RPTs, tickets and queries never are. Default: [slog.Default] at the time of [NewGuard].
 func WithGuardLogger(l *slog.Logger) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if l == nil {
 			return errors.New("oxdauth: WithGuardLogger: nil logger")
 		}
-		s.logger = l
+		s.log.logger = l
 		return nil
 	})
 }
 
-// WithSessions lets people use guarded pages with their browser: for a request without Authorization header the RPT comes
-// from the session of m, and where there is none yet the guard gets one. When the authorization server has questions, the
-// browser is sent there and comes back to claimsRedirectPath, where [Guard.ClaimsCallback] has to be mounted; the URL, the
-// origin of m's redirect URL with that path, has to be among the site's ClaimsRedirectURI. m has to be for the same site.
-// Requests that change something are refused when another origin sent them. Default: API clients only.
+// WithSessions lets people use guarded pages with their browser: for a request without
+// Authorization header the RPT comes from the session of m, and where there is none yet the guard
+// gets one. When the authorization server has questions, the browser is sent there and comes back
+// to claimsRedirectPath, where [Guard.ClaimsCallback] has to be mounted; the URL, the origin of m's
+// redirect URL with that path, has to be among the site's ClaimsRedirectURI. m has to be for the
+// same site. Requests that change something are refused when another origin sent them. Default: API
+// clients only.
 func WithSessions(m *Middleware, claimsRedirectPath string) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		s.sessions, s.claimsPath = m, claimsRedirectPath
@@ -204,50 +211,65 @@ func WithSessions(m *Middleware, claimsRedirectPath string) GuardOption {
 			return errors.New("oxdauth: WithSessions: nil middleware")
 		case !strings.HasPrefix(p, "/") || p == "/" || path.Clean(p) != p || (&url.URL{Path: p}).EscapedPath() != p || strings.ContainsAny(p, "?#&"):
 			return fmt.Errorf("oxdauth: WithSessions: %q is not a clean path of its own, such as /auth/claims", p)
-		case m.site.owns(p):
+		case m.site.Owns(p):
 			return fmt.Errorf("oxdauth: WithSessions: %q is a path of the middleware", p)
 		}
 		return nil
 	})
 }
 
-// Scopes are the scopes that open a resource. oxd knows one rule, any of them is enough, hence [AnyOf]; where all are
-// meant, make it one scope. A scope without a policy at the authorization server is open to everybody.
+// Scopes are the scopes that open a resource. oxd has one rule, any of them is enough, hence
+// [AnyOf]; where all are meant, make it one scope. A scope without a policy at the authorization
+// server is open to everybody.
 type Scopes []string
 
-// AnyOf gives scopes of which each alone is enough.
+// AnyOf returns scopes of which each alone is enough.
 func AnyOf(scope string, more ...string) Scopes { return append(Scopes{scope}, more...) }
 
 // ResourceOption changes one setting of a declared resource.
-type ResourceOption interface{ applyResource(*route) }
+type ResourceOption interface{ applyResource(*uma.Resource) }
 
-type resourceOption func(*route)
+type resourceOption func(*uma.Resource)
 
-func (o resourceOption) applyResource(r *route) { o(r) }
+func (o resourceOption) applyResource(r *uma.Resource) { o(r) }
 
-// TicketScopes are the scopes a permission ticket asks for; each must be one of the resource. Default: all of them.
+// TicketScopes are the scopes a permission ticket asks for; each must be one of the resource.
+// Default: all of them.
 func TicketScopes(scope string, more ...string) ResourceOption {
-	return resourceOption(func(r *route) { r.ticketScopes = append([]string{scope}, more...) })
+	return resourceOption(func(r *uma.Resource) { r.TicketScopes = append([]string{scope}, more...) })
 }
 
-// ResourcePath replaces the path of the pattern as the name of the resource. It is needed under [http.StripPrefix], where
-// patterns of two mounts can be equal.
+// ResourcePath replaces the path of the pattern as the name of the resource. It is needed under
+// [http.StripPrefix], where patterns of two mounts can be equal.
 func ResourcePath(path string) ResourceOption {
-	return resourceOption(func(r *route) { r.path = path })
+	return resourceOption(func(r *uma.Resource) { r.Path = path })
 }
 
-// Shared lets several routes stand for one resource and method, such as an old and a new address. All of them need it, and
-// the same scopes.
-func Shared() ResourceOption { return resourceOption(func(r *route) { r.shared = true }) }
+// Shared lets several routes stand for one resource and method, such as an old and a new address.
+// All of them need it, and the same scopes.
+func Shared() ResourceOption { return resourceOption(func(r *uma.Resource) { r.Shared = true }) }
 
-// API marks a route as one for programs: its refusals are never pages or redirects. Default: decided per request.
-func API() ResourceOption { return resourceOption(func(r *route) { r.kind = kindAPI }) }
+// API marks a route as one for programs: its refusals are never pages or redirects. Default:
+// decided per request.
+func API() ResourceOption { return resourceOption(func(r *uma.Resource) { r.Kind = uma.API }) }
 
-// Page marks a route as one for people: a request without Authorization header is refused with a page, whatever else its
-// headers say. It needs [WithSessions]. Default: decided per request.
-func Page() ResourceOption { return resourceOption(func(r *route) { r.kind = kindPage }) }
+// Page marks a route as one for people: a request without Authorization header is refused with a
+// page, whatever else its headers say. It needs [WithSessions]. Default: decided per request.
+func Page() ResourceOption { return resourceOption(func(r *uma.Resource) { r.Kind = uma.Page }) }
 
 // EncodedSlashes lets encoded slashes through, for wildcards that expect them. Default: 400.
 func EncodedSlashes() ResourceOption {
-	return resourceOption(func(r *route) { r.encodedSlashes = true })
+	return resourceOption(func(r *uma.Resource) { r.EncodedSlashes = true })
+}
+
+// Recheck has oxd asked again every interval while a request is served, past any cache. When access
+// is not granted any more, or no decision could be had three times in a row, the request's context
+// ends with [ErrAccessWithdrawn], which the handler has to watch. For event streams and WebSockets.
+// At least a second. Default: one decision, at the beginning.
+func Recheck(interval time.Duration) ResourceOption {
+	return resourceOption(func(r *uma.Resource) {
+		if r.Recheck = interval; interval <= 0 {
+			r.Recheck = -1 // reported by Protect
+		}
+	})
 }

@@ -1,6 +1,6 @@
 package oxdauth_test
 
-// Declaring and protecting: what is registered, how often, and what is refused.
+// Registering resources, by several processes, and what the authorization server has to do with it.
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,73 +24,79 @@ import (
 	"example.com/oxdauth/oxdtest"
 )
 
-func TestUMA411_09_not_protected_is_503_and_not_ready(t *testing.T) {
-	overAll(t, func(t *testing.T, transport string) {
-		a := newGuardApp(t, guardSetup{transport: transport})
-		before := a.srv.CallCount("uma_rs_protect")
-		a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) {
-			return nil, oxdtest.Errorf("invalid_request", "Resource is not protected with path: /photos/{id} and httpMethod: GET.")
+func TestNotProtectedIs503AndNotReady(t *testing.T) {
+	t.Run("4.11-9", func(t *testing.T) {
+		overAll(t, func(t *testing.T, transport string) {
+			a := newGuardApp(t, guardSetup{transport: transport})
+			before := a.srv.CallCount("uma_rs_protect")
+			a.srv.Handle("uma_rs_check_access", func(json.RawMessage) (any, error) {
+				return nil, oxdtest.Errorf("invalid_request", "Resource is not protected with path: /photos/{id} and httpMethod: GET.")
+			})
+			res := a.ask("GET", "/photos/1", "x")
+			assert.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
+			assert.Equal(t, umaWarning, res.Header.Get("Warning"))
+			assert.ErrorContains(t, a.guard.Ready(), "GET /photos/{id}")
+			assert.Equal(t, before, a.srv.CallCount("uma_rs_protect"))
+			assert.Zero(t, a.runs.Load())
+			assert.Contains(t, a.log.String(), `"level":"ERROR"`)
 		})
-		res := a.ask("GET", "/photos/1", "x")
-		assert.Equal(t, http.StatusServiceUnavailable, res.StatusCode)
-		assert.Equal(t, umaWarning, res.Header.Get("Warning"))
-		assert.ErrorContains(t, a.guard.Ready(), "GET /photos/{id}")
-		assert.Equal(t, before, a.srv.CallCount("uma_rs_protect"))
-		assert.Zero(t, a.runs.Load())
-		assert.Contains(t, a.log.String(), `"level":"ERROR"`)
 	})
 }
 
-func TestUMA411_09_before_Protect_nothing_is_served(t *testing.T) {
-	overAll(t, func(t *testing.T, transport string) {
-		a := newGuardApp(t, guardSetup{transport: transport, unprotected: true})
-		require.Error(t, a.guard.Ready())
-		assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "x").StatusCode)
-		assert.Empty(t, a.srv.Calls())
-		require.NoError(t, a.guard.Protect(t.Context()))
-		assert.Equal(t, http.StatusUnauthorized, a.ask("GET", "/photos/1", "x").StatusCode)
+func TestBeforeProtectNothingIsServed(t *testing.T) {
+	t.Run("4.11-9", func(t *testing.T) {
+		overAll(t, func(t *testing.T, transport string) {
+			a := newGuardApp(t, guardSetup{transport: transport, unprotected: true})
+			require.Error(t, a.guard.Ready())
+			assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "x").StatusCode)
+			assert.Empty(t, a.srv.Calls())
+			require.NoError(t, a.guard.Protect(t.Context()))
+			assert.Equal(t, http.StatusUnauthorized, a.ask("GET", "/photos/1", "x").StatusCode)
+		})
 	})
 }
 
-func TestUMA411_10_protecting_again_registers_nothing(t *testing.T) {
-	overAll(t, func(t *testing.T, transport string) {
-		dir := t.TempDir()
-		a := newGuardApp(t, guardSetup{
-			transport: transport, options: []oxdauth.GuardOption{oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json"))},
-			site: func(s *oxd.Site) { s.File = filepath.Join(dir, "site.json") },
-		})
-		require.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
-		checks := len(a.checks())
-		require.NoError(t, a.guard.Protect(t.Context()))
+func TestProtectingAgainRegistersNothing(t *testing.T) {
+	t.Run("4.11-10", func(t *testing.T) {
+		overAll(t, func(t *testing.T, transport string) {
+			dir := t.TempDir()
+			a := newGuardApp(t, guardSetup{
+				transport: transport, options: []oxdauth.GuardOption{oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json"))},
+				site: func(s *oxd.Site) { s.File = filepath.Join(dir, "site.json") },
+			})
+			require.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
+			checks := len(a.checks())
+			require.NoError(t, a.guard.Protect(t.Context()))
 
-		declare := func(scopes oxdauth.Scopes, more bool) error {
-			g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json")), oxdauth.WithGuardLogger(a.log.logger()))
-			require.NoError(t, err)
-			mux := http.NewServeMux()
-			g.Handle(mux, "GET /photos/{id}", http.NotFoundHandler(), scopes, oxdauth.TicketScopes("view"))
-			g.Handle(mux, "PUT /photos/{id}", http.NotFoundHandler(), oxdauth.AnyOf("edit"))
-			g.Handle(mux, "GET /admin", http.NotFoundHandler(), oxdauth.AnyOf("admin"))
-			g.Handle(mux, "GET /files/{rest...}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
-			g.Handle(mux, "GET /slashes/{rest...}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
-			if more {
-				g.Handle(mux, "GET /any/{id}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
+			declare := func(scopes oxdauth.Scopes, more bool) error {
+				g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json")), oxdauth.WithGuardLogger(a.log.logger()))
+				require.NoError(t, err)
+				mux := http.NewServeMux()
+				g.Handle(mux, "GET /photos/{id}", http.NotFoundHandler(), scopes, oxdauth.TicketScopes("view"))
+				g.Handle(mux, "PUT /photos/{id}", http.NotFoundHandler(), oxdauth.AnyOf("edit"))
+				g.Handle(mux, "GET /admin", http.NotFoundHandler(), oxdauth.AnyOf("admin"))
+				g.Handle(mux, "GET /files/{rest...}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
+				g.Handle(mux, "GET /slashes/{rest...}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
+				if more {
+					g.Handle(mux, "GET /any/{id}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
+				}
+				return g.Protect(t.Context())
 			}
-			return g.Protect(t.Context())
-		}
-		require.NoError(t, declare(oxdauth.AnyOf("all", "view"), true), "the same, after a restart")
-		assert.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
-		assert.Len(t, a.checks(), checks, "and no ticket is spent on it")
-		if transport == "rest" { // where everything can be told anew
-			require.NoError(t, declare(oxdauth.AnyOf("view"), true), "other scopes")
-			require.NoError(t, declare(oxdauth.AnyOf("view"), false), "one less")
-			require.NoError(t, declare(oxdauth.AnyOf("view"), false), "the same again")
-			assert.Equal(t, 3, a.srv.CallCount("uma_rs_protect"))
-			assert.Contains(t, a.log.String(), "RPTs from before open nothing any more")
-			return
-		}
-		require.ErrorContains(t, declare(oxdauth.AnyOf("view"), true), "other scopes")
-		require.ErrorContains(t, declare(oxdauth.AnyOf("all", "view"), false), "not declared any more")
-		assert.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
+			require.NoError(t, declare(oxdauth.AnyOf("all", "view"), true), "the same, after a restart")
+			assert.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
+			assert.Len(t, a.checks(), checks, "and no ticket is spent on it")
+			if transport == "rest" { // where everything can be told anew
+				require.NoError(t, declare(oxdauth.AnyOf("view"), true), "other scopes")
+				require.NoError(t, declare(oxdauth.AnyOf("view"), false), "one less")
+				require.NoError(t, declare(oxdauth.AnyOf("view"), false), "the same again")
+				assert.Equal(t, 3, a.srv.CallCount("uma_rs_protect"))
+				assert.Contains(t, a.log.String(), "RPTs from before open nothing any more")
+				return
+			}
+			require.ErrorContains(t, declare(oxdauth.AnyOf("view"), true), "other scopes")
+			require.ErrorContains(t, declare(oxdauth.AnyOf("all", "view"), false), "not declared any more")
+			assert.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
+		})
 	})
 }
 
@@ -217,4 +224,57 @@ func TestGuardRefusesAProtectionFileItCannotRead(t *testing.T) {
 	require.ErrorContains(t, a.guard.Protect(t.Context()), "cannot be understood")
 	assert.Zero(t, a.srv.CallCount("uma_rs_protect"))
 	assert.Equal(t, http.StatusServiceUnavailable, a.ask("GET", "/photos/1", "x").StatusCode)
+}
+
+func TestProcessesThatStartTogetherProtectOnce(t *testing.T) {
+	t.Parallel()
+	a := newGuardApp(t, guardSetup{unprotected: true})
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	for range 5 {
+		site := a.srv.Site(a.base + "/auth/callback")
+		site.File = filepath.Join(dir, "site.json")
+		client, err := oxd.NewClient(a.srv.Transport(), site)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, client.Close()) })
+		g, err := oxdauth.NewGuard(client, "r", oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json")), oxdauth.WithGuardLogger(a.log.logger()))
+		require.NoError(t, err)
+		for i := range 40 { // more than one command's worth
+			g.Require(fmt.Sprintf("/%02d/%s", i, strings.Repeat("x", 300)), "GET", oxdauth.AnyOf("view"))
+		}
+		wg.Go(func() { assert.NoError(t, g.Protect(t.Context())) })
+	}
+	wg.Wait()
+	registered := map[string]int{}
+	for _, call := range a.srv.Calls() {
+		if call.Command == "uma_rs_protect" {
+			for i := range 40 {
+				registered[fmt.Sprint(i)] += strings.Count(string(call.Params), fmt.Sprintf(`"/%02d/`, i))
+			}
+		}
+	}
+	for i, n := range registered {
+		assert.Equal(t, 1, n, "resource %s", i)
+	}
+	assert.Len(t, registered, 40)
+}
+
+func TestTheIssuerIsVerifiedToTheLetter(t *testing.T) {
+	t.Parallel()
+	a := newGuardApp(t, guardSetup{})
+	require.NoError(t, a.guard.VerifyIssuer(t.Context(), a.srv.HTTPClient()))
+	for asURI, problem := range map[string]string{
+		a.srv.Provider.URL + "/":    "calls itself",
+		a.base:                      "HTTP 404",
+		"https://127.0.0.1:1":       "refused",
+		a.srv.Provider.URL + "/new": "HTTP 404",
+	} {
+		g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithAuthorizationServer(asURI), oxdauth.WithGuardLogger(a.log.logger()))
+		require.NoError(t, err)
+		g.Require("/admin", "GET", oxdauth.AnyOf("admin"))
+		require.ErrorContains(t, g.VerifyIssuer(t.Context(), nil), "Protect", "too early")
+		require.NoError(t, g.Protect(t.Context()))
+		assert.ErrorContains(t, g.VerifyIssuer(t.Context(), a.srv.HTTPClient()), problem, asURI)
+	}
+	assert.ErrorContains(t, a.guard.VerifyIssuer(t.Context(), nil), "certificate", "its CA is unknown to the default client")
 }

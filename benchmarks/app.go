@@ -31,7 +31,8 @@ type app struct {
 	sessions      map[string]*session // by payload
 }
 
-// newApp signs in once per payload, at an oxd and a provider that end afterwards: reading a session needs neither.
+// newApp signs in once per payload, at an oxd and a provider that end afterwards: reading a session
+// needs neither.
 func newApp() (*app, error) {
 	srv := oxdtest.NewServer()
 	defer srv.Close()

@@ -1,6 +1,7 @@
 package main
 
-// The same measurements under go test -bench, and a check that the short form of the program is complete.
+// The same measurements under go test -bench, and a check that the short form of the program is
+// complete.
 
 import (
 	"bytes"

@@ -61,7 +61,8 @@ func repeated(n int, work func() error) []func() error {
 	return workers
 }
 
-// measureCheck asks for decisions over the socket, with the transport's own number of connections, and then with others.
+// measureCheck asks for decisions over the socket, with the transport's own number of connections,
+// and then with others.
 func measureCheck(r *report, p plan) error {
 	server, client, end, err := connected()
 	if err != nil {

@@ -1,7 +1,8 @@
 package main
 
-// A keeper is a way to keep a session between requests. Each one is a middleware here, as in an application: it finds the
-// session of a request and hands it to the next handler in the request's context.
+// A keeper is a way to keep a session between requests. Each one is a middleware here, as in an
+// application: it finds the session of a request and hands it to the next handler in the request's
+// context.
 
 import (
 	"context"
@@ -101,7 +102,8 @@ func (k *keeper) writer(s *session) subject {
 	})
 }
 
-// remember writes the session once and keeps what a browser would send back, if it did not mind the size.
+// remember writes the session once and keeps what a browser would send back, if it did not mind the
+// size.
 func (k *keeper) remember(s *session) error {
 	w := &discard{header: http.Header{}}
 	if err := k.write(w, s); err != nil {

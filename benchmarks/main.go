@@ -1,5 +1,6 @@
-// Command benchmarks measures oxdauth beside other ways to do the same, in one run and on the machine it runs on. What is
-// compared takes turns, and ratios are taken turn by turn, so that a busy machine slows both sides. It uses loopback only.
+// Command benchmarks measures oxdauth beside other ways to do the same, in one run and on the
+// machine it runs on. What is compared takes turns, and ratios are taken turn by turn, so that a
+// busy machine slows both sides. It uses loopback only.
 //
 //	go run ./benchmarks           all of it, under three minutes
 //	go run ./benchmarks -quick    a glance, under twenty seconds
@@ -33,7 +34,8 @@ func main() {
 type plan struct {
 	rounds int
 	slice  time.Duration // of one thing in one round
-	// What cannot be had without work of its own is built while this lasts, at most up to the number.
+	// What cannot be had without work of its own is built while this lasts, at most up to the
+	// number.
 	sessions  int
 	building  time.Duration
 	maxRoutes int

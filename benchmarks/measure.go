@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// subject is one thing to measure: run does it n times and fails when any of them did not come out right. Without run
-// there is nothing to measure.
+// subject is one thing to measure: run does it n times and fails when any of them did not come out
+// right. Without run there is nothing to measure.
 type subject struct {
 	name     string
 	run      func(n int) error
@@ -82,7 +82,8 @@ func (s series) minus(other series) series {
 	return out
 }
 
-// compare lets the subjects take turns: A, B, C, A, B, C. The garbage of one is collected before the next begins.
+// compare lets the subjects take turns: A, B, C, A, B, C. The garbage of one is collected before
+// the next begins.
 func (p plan) compare(subjects []subject) ([]series, error) {
 	counts := make([]int, len(subjects))
 	for i, s := range subjects {
@@ -114,7 +115,8 @@ func (p plan) compare(subjects []subject) ([]series, error) {
 
 const maxCount = 1 << 20
 
-// calibrate finds how many operations fill a slice, and warms up. Workers get longer ones: they begin and end one by one.
+// calibrate finds how many operations fill a slice, and warms up. Workers get longer ones: they
+// begin and end one by one.
 func (p plan) calibrate(s subject) (int, error) {
 	if s.parallel {
 		p.slice *= 3

@@ -39,8 +39,8 @@ func (s *session) fields() []field {
 	}
 }
 
-// jwt makes up a token in the form of a JWT of size bytes: readable claims, then a signature of 256 bytes, as RS256 has,
-// or less in small tokens.
+// jwt makes up a token in the form of a JWT of size bytes: readable claims, then a signature of 256
+// bytes, as RS256 has, or less in small tokens.
 func jwt(size int) string {
 	signature := base64.RawURLEncoding.EncodeToString(random(min(256, size/4)))
 	head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","typ":"JWT"}`))

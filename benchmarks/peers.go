@@ -1,7 +1,7 @@
 package main
 
-// The peers, set up as their documentation says, with encryption where they have it, and without a limit of their own for
-// the size of cookies where that can be lifted.
+// The peers, set up as their documentation says, with encryption where they have it, and without a
+// limit of their own for the size of cookies where that can be lifted.
 
 import (
 	"bytes"
@@ -45,7 +45,8 @@ func newKeepers(a *app, p payload) ([]*keeper, error) {
 	return append([]*keeper{oxdauthKeeper(a.auth, a.cookies[p.name])}, peers...), nil
 }
 
-// oxdauthKeeper has no write: a session is written by a login or a change of keys, see measureWrite.
+// oxdauthKeeper has no write: a session is written by a login or a change of keys, see
+// measureWrite.
 func oxdauthKeeper(m *oxdauth.Middleware, header string) *keeper {
 	return &keeper{name: "oxdauth", wrap: m.Handler, header: header, subject: func(ctx context.Context) string {
 		if s, ok := oxdauth.SessionFromContext(ctx); ok {
@@ -211,8 +212,9 @@ func gcmKeeper() (*keeper, error) {
 		}), nil
 }
 
-// bare is securecookie alone, without finding a cookie and without a form of the content, on as many bytes as oxdauth's
-// identity cookie seals: the least that reading an encrypted cookie with it can cost.
+// bare is securecookie alone, without finding a cookie and without a form of the content, on as
+// many bytes as oxdauth's identity cookie seals: the least that reading an encrypted cookie with it
+// can cost.
 type bare struct {
 	codec *securecookie.SecureCookie
 	plain []byte

@@ -1,6 +1,7 @@
 package main
 
-// Whole requests over loopback: net/http with a keeper around the handler, beside the handler alone sent the same headers.
+// Whole requests over loopback: net/http with a keeper around the handler, beside the handler alone
+// sent the same headers.
 
 import (
 	"bufio"
@@ -17,7 +18,8 @@ import (
 
 const page = "<!doctype html><title>Reports</title><p>Nothing new today."
 
-// measureRequest compares requests per second. Every keeper has a bare partner, because longer headers take longer to read.
+// measureRequest compares requests per second. Every keeper has a bare partner, because longer
+// headers take longer to read.
 func measureRequest(r *report, p plan) error {
 	a, err := theApp()
 	if err != nil {
@@ -102,8 +104,8 @@ func requestText(cookies string) []byte {
 
 var errStatus = errors.New("the answer is not the page")
 
-// visit sends one request and reads its answer with as little work as there can be: a client of net/http would take more
-// time than the server, and hide the difference.
+// visit sends one request and reads its answer with as little work as there can be: a client of
+// net/http would take more time than the server, and hide the difference.
 func visit(c net.Conn, in *bufio.Reader, request []byte) error {
 	if _, err := c.Write(request); err != nil {
 		return err

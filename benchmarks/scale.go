@@ -1,7 +1,7 @@
 package main
 
-// What must not change with size: the cost of a read with the number of sessions, of a request with the number of rules.
-// And what must: reads per second with the number of processors.
+// What must not change with size: the cost of a read with the number of sessions, of a request with
+// the number of rules. And what must: reads per second with the number of processors.
 
 import (
 	"crypto/rand"
@@ -101,8 +101,9 @@ func cookiePairs(h http.Header) []string {
 
 const batch = 1000 // sessions alive in the client at a time
 
-// measureSessions reads ever more sessions, each once. The cookies of a batch are made, read and dropped, so a million
-// takes no more memory than a thousand; only reading is timed. The middleware has signed them all in.
+// measureSessions reads ever more sessions, each once. The cookies of a batch are made, read and
+// dropped, so a million takes no more memory than a thousand; only reading is timed. The middleware
+// has signed them all in.
 func measureSessions(r *report, p plan) error {
 	c, err := newCrowd()
 	if err != nil {

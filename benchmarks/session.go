@@ -68,8 +68,8 @@ func measureRead(r *report, p plan) error {
 
 const bareName = "securecookie no-op, identity only, no lookup"
 
-// identitySize gives the number of bytes sealed in the identity cookie, which securecookie has put into base64, between
-// date and MAC, and into base64 again.
+// identitySize gives the number of bytes sealed in the identity cookie, which securecookie has put
+// into base64, between date and MAC, and into base64 again.
 func identitySize(header string) int {
 	parts := strings.SplitN(cookie(header, cookieName), ".", 3)
 	outer, err := base64.URLEncoding.DecodeString(parts[len(parts)-1])
@@ -84,7 +84,8 @@ func identitySize(header string) int {
 	return len(sealed) - 16
 }
 
-// measureForged sends an identity cookie with the MAC of another one, and computes one MAC over the same bytes.
+// measureForged sends an identity cookie with the MAC of another one, and computes one MAC over the
+// same bytes.
 func measureForged(r *report, p plan) error {
 	a, err := theApp()
 	if err != nil {
@@ -129,8 +130,9 @@ func measureForged(r *report, p plan) error {
 	return nil
 }
 
-// measureWrite seals both cookies. oxdauth does that in a request, the first one after a change of keys, which has to open
-// them before; what opening them costs is measured by a request that asks for a token, and taken off.
+// measureWrite seals both cookies. oxdauth does that in a request, the first one after a change of
+// keys, which has to open them before; what opening them costs is measured by a request that asks
+// for a token, and taken off.
 func measureWrite(r *report, p plan) error {
 	a, err := theApp()
 	if err != nil {

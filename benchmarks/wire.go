@@ -13,7 +13,8 @@ import (
 
 const granted = `{"status":"ok","data":{"access":"granted"}}`
 
-// responder answers every command with granted. It keeps the first frame it is sent, for others to send the same.
+// responder answers every command with granted. It keeps the first frame it is sent, for others to
+// send the same.
 type responder struct {
 	listener net.Listener
 	first    chan []byte

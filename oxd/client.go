@@ -30,7 +30,7 @@ type Client struct {
 
 	gate        gate
 	current     atomic.Pointer[registration]
-	registering flight[*registration]
+	registering joined[*registration]
 	protection  tokenCache
 	unsaved     *registration // used within registering only
 

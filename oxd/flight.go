@@ -1,59 +1,54 @@
 package oxd
 
-// flight: something that several callers need and that is fetched once.
+// joined: something that several callers need and that is fetched once.
 
 import (
 	"context"
 	"sync"
+
+	"example.com/oxdauth/internal/flight"
 )
 
-// flight runs one function at a time. Who comes while it runs gets its result.
+// joined runs one function at a time. Who comes while it runs gets its result.
 // Waiting ends with the context of each caller; the function goes on without
 // them, because a registration broken off half way leaves a client at the
-// provider that nobody knows.
-type flight[T any] struct {
+// provider that is in no file.
+type joined[T any] struct {
 	mu      sync.Mutex
-	running *landing[T] // guarded by mu
-}
-
-type landing[T any] struct {
-	done  chan struct{}
-	value T
-	err   error
+	running *flight.Flight[T] // guarded by mu
 }
 
 // do waits for run. The caller is inside the gate, and so is run: it keeps Close
 // waiting even if no caller does. command is for the error of those who leave.
-func (f *flight[T]) do(ctx context.Context, g *gate, command string, run func(context.Context) (T, error)) (T, error) {
+func (f *joined[T]) do(ctx context.Context, g *gate, command string, run func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if err := ctx.Err(); err != nil {
 		return zero, &TransportError{Command: command, Err: err}
 	}
-	l := f.join(ctx, g, run)
-	select {
-	case <-l.done:
-		return l.value, l.err
-	case <-ctx.Done():
-		return zero, &TransportError{Command: command, Err: ctx.Err()}
+	current := f.join(ctx, g, run)
+	value, err := current.Wait(ctx)
+	if left := ctx.Err(); left != nil && err == left {
+		return zero, &TransportError{Command: command, Err: err}
 	}
+	return value, err
 }
 
-func (f *flight[T]) join(ctx context.Context, g *gate, run func(context.Context) (T, error)) *landing[T] {
+func (f *joined[T]) join(ctx context.Context, g *gate, run func(context.Context) (T, error)) *flight.Flight[T] {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.running != nil {
 		return f.running
 	}
 	g.stay()
-	l := &landing[T]{done: make(chan struct{})}
-	f.running = l
+	current := flight.New[T]()
+	f.running = current
 	go func() {
 		defer g.leave()
-		l.value, l.err = run(context.WithoutCancel(ctx))
+		value, err := run(context.WithoutCancel(ctx))
 		f.mu.Lock()
 		f.running = nil
 		f.mu.Unlock()
-		close(l.done)
+		current.Finish(value, err)
 	}()
-	return l
+	return current
 }

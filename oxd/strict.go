@@ -72,7 +72,8 @@ func eachField(data []byte, visit func(name, value []byte) error) error {
 	}
 }
 
-// trim removes the white space of JSON (RFC 8259 section 2), which is less than bytes.TrimSpace does.
+// trim removes the white space of JSON (RFC 8259 section 2), which is less than bytes.TrimSpace
+// does.
 func trim(b []byte) []byte {
 	b = trimLeft(b)
 	for len(b) > 0 && isSpace(b[len(b)-1]) {
@@ -90,8 +91,8 @@ func trimLeft(b []byte) []byte {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// valueLen gives where the value at the start of valid JSON ends: a string at its quote, anything else at the comma or
-// bracket that is not its own.
+// valueLen gives where the value at the start of valid JSON ends: a string at its quote, anything
+// else at the comma or bracket that is not its own.
 func valueLen(text []byte) int {
 	depth, inString := 0, false
 	for i := 0; i < len(text); i++ {

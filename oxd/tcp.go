@@ -84,8 +84,8 @@ func (t *TCPTransport) RoundTrip(ctx context.Context, req *Request) (*Response, 
 	defer t.pool.release()
 	if conn := t.pool.get(now, deadline); conn != nil {
 		resp, err := t.talk(ctx, req.Command, conn, frame)
-		// The server may have closed it in the very moment of writing; then, and only then, a repeatable command gets a
-		// second chance.
+		// The server may have closed it in the very moment of writing; then, and only then, a
+		// repeatable command gets a second chance.
 		if err == nil || !req.Repeatable || !errors.Is(err, errDied) || ctx.Err() != nil {
 			return resp, err
 		}
@@ -117,7 +117,8 @@ type died struct{ error }
 func (d died) Unwrap() error        { return d.error }
 func (d died) Is(target error) bool { return target == errDied }
 
-// talk writes a frame and reads one within the deadline of the connection, which is kept if both went well.
+// talk writes a frame and reads one within the deadline of the connection, which is kept if both
+// went well.
 func (t *TCPTransport) talk(ctx context.Context, command string, conn *tcpConn, frame []byte) (*Response, error) {
 	undisturbed := true
 	var stop func() bool

@@ -75,7 +75,7 @@ func TestRepeatingTakesPlaceWithinTheSameTimeout(t *testing.T) {
 	})
 }
 
-func TestV87SlowDripEndsWithTheTimeout(t *testing.T) {
+func TestSlowDripEndsWithTheTimeout(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ *fake, _ *oxd.TCPTransport) {
 		var dripping sync.WaitGroup
 		tr := &oxd.TCPTransport{DialContext: func(context.Context, string, string) (net.Conn, error) {
@@ -214,5 +214,8 @@ func TestConnectionUsedLastIsUsedFirst(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, 3, f.connections())
 		assert.Equal(t, 1, f.open())
+	})
+	t.Run("V-87", func(t *testing.T) {
+
 	})
 }

@@ -97,7 +97,7 @@ func (c *Client) tokenParams(reg *registration) ClientTokenParams {
 
 // tokenCache keeps the protection token of one client.
 type tokenCache struct {
-	fetching flight[Secret]
+	fetching joined[Secret]
 
 	mu       sync.Mutex
 	token    Secret    // guarded by mu

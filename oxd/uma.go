@@ -123,7 +123,8 @@ func (c *Client) CheckAccess(ctx context.Context, p CheckAccessParams) (*Access,
 	if err := require(command, "path", p.Path, "method", p.HTTPMethod); err != nil {
 		return nil, err
 	}
-	// The one command that guarded requests wait for is written and read without reflection and maps.
+	// The one command that guarded requests wait for is written and read without reflection and
+	// maps.
 	rpt := p.RPT.Reveal()
 	body := make([]byte, 0, 64+len(rpt)+len(p.Path)+len(p.HTTPMethod))
 	body = appendText(append(body, `{"rpt":`...), rpt)

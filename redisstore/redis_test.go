@@ -1,6 +1,7 @@
 package redisstore_test
 
-// The Redis under test: a real server on a socket of its own, which can be killed and started again.
+// The Redis under test: a real server on a socket of its own, which can be killed and started
+// again.
 
 import (
 	"context"
@@ -27,7 +28,8 @@ type server struct {
 	client *redis.Client
 }
 
-// newServer starts Redis; it ends with the test. Without Redis the test is skipped, unless it is required to run.
+// newServer starts Redis; it ends with the test. Without Redis the test is skipped, unless it is
+// required to run.
 func newServer(t *testing.T) *server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {

@@ -3,9 +3,10 @@
 //	store := redisstore.New(redis.NewClient(&redis.Options{Addr: "127.0.0.1:6379"}))
 //	auth, err := oxdauth.New(client, callback, oxdauth.WithKeys(key), oxdauth.WithStore(store))
 //
-// [oxdauth.WithStore] says what is stored, what it costs, and what happens while Redis is away. Redis has to write to disk,
-// or a restart forgets which sessions have ended, and to evict nothing (maxmemory-policy noeviction), for the same reason.
-// Reads have to go to the primary, which is the default of go-redis.
+// [oxdauth.WithStore] says what is stored, what it costs, and what happens while Redis is away.
+// Redis has to write to disk, or a restart forgets which sessions have ended, and to evict nothing
+// (maxmemory-policy noeviction), for the same reason. Reads have to go to the primary, which is the
+// default of go-redis.
 package redisstore
 
 import (
@@ -32,8 +33,8 @@ const (
 // Store is an [oxdauth.ContextStore] and an [oxdauth.Locker]. It is safe for concurrent use.
 type Store struct{ client redis.UniversalClient }
 
-// New makes a store of a client, which stays the caller's to configure and to close. Redis is not contacted, so it may
-// start later.
+// New makes a store of a client, which stays the caller's to configure and to close. Redis is not
+// contacted, so it may start later.
 func New(client redis.UniversalClient) *Store { return &Store{client} }
 
 // FindCtx gives the value of a key.
@@ -78,8 +79,8 @@ func (s *Store) Delete(key string) error {
 	return s.DeleteCtx(ctx, key)
 }
 
-// acquire takes a lock that is free. A lock this owner has already is taken too: go-redis repeats a command whose answer was
-// lost.
+// acquire takes a lock that is free. A lock this owner has already is taken too: go-redis repeats a
+// command whose answer was lost.
 var acquire = redis.NewScript(`
 if redis.call("set", KEYS[1], ARGV[1], "nx", "px", ARGV[2]) or redis.call("get", KEYS[1]) == ARGV[1] then return 1 end
 return 0`)
@@ -89,8 +90,8 @@ var release = redis.NewScript(`
 if redis.call("get", KEYS[1]) == ARGV[1] then return redis.call("del", KEYS[1]) end
 return 0`)
 
-// Lock waits for the lock of a key and takes it for at most ttl. Errors are those of Redis and of ctx. It is a lock of one
-// primary: a failover to a replica that had not heard of it loses it.
+// Lock waits for the lock of a key and takes it for at most ttl. Errors are those of Redis and of
+// ctx. It is a lock of one primary: a failover to a replica that had not heard of it loses it.
 func (s *Store) Lock(ctx context.Context, key string, ttl time.Duration) (unlock func(), err error) {
 	owner := rand.Text()
 	wait := time.NewTicker(lockPoll)

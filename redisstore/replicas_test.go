@@ -29,8 +29,8 @@ const (
 
 var key = []byte("\x01\x9a\x5c\xe2\x33\x7f\x80\xd1\x42\x6b\x0c\xf7\x98\x15\xaa\x3e\x61\xbd\x24\x59\xc0\x07\xee\x93\x4d\x10\x88\xfb\x72\xa6\x3c\xd5")
 
-// replicas is an application behind a load balancer that sends a request where its header Replica says: to 0, if it is
-// silent.
+// replicas is an application behind a load balancer that sends a request where its header Replica
+// says: to 0, if it is silent.
 type replicas struct {
 	t     *testing.T
 	srv   *oxdtest.Server

@@ -1,6 +1,7 @@
 package main
 
-// What the application learns from sessions: who has signed in, and what is new about a session since its last request.
+// What the application learns from sessions: who has signed in, and what is new about a session
+// since its last request.
 
 import (
 	"cmp"
@@ -11,8 +12,8 @@ import (
 	"example.com/oxdauth"
 )
 
-// account names a user. Only issuer and subject together do so (OpenID Connect Core section 5.7); an e-mail address or a
-// name can be changed and handed on.
+// account names a user. Only issuer and subject together do so (OpenID Connect Core section 5.7);
+// an e-mail address or a name can be changed and handed on.
 type account struct{ issuer, subject string }
 
 func accountOf(s *oxdauth.Session) account { return account{s.Issuer, s.Subject} }
@@ -22,8 +23,8 @@ func displayName(s *oxdauth.Session) string {
 	return cmp.Or(s.Claims.Get("name"), s.Claims.Get("preferred_username"), s.Claims.Get("email"), s.Subject)
 }
 
-// sessionID tells the sessions of an account apart, as far as a Session shows it: two logins in one second differ in the
-// provider's session or in strength.
+// sessionID tells the sessions of an account apart, as far as a Session shows it: two logins in one
+// second differ in the provider's session or in strength.
 type sessionID struct {
 	account  account
 	created  int64
@@ -36,8 +37,8 @@ type seenSession struct {
 	until         time.Time // the absolute limit of the session: not needed any longer after it
 }
 
-// observe writes what is new about a session to the audit log and marks its person as seen. how says what made the tokens
-// be refreshed, in case they were.
+// observe writes what is new about a session to the audit log and marks its person as seen. how
+// says what made the tokens be refreshed, in case they were.
 func (s *store) observe(session *oxdauth.Session, how string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +85,8 @@ func (s *store) forgetOld() {
 	}
 }
 
-// signedIn gives the person of a session and adds one who is not in the directory yet, as somebody who may only look.
+// signedIn gives the person of a session and adds one who is not in the directory yet, as somebody
+// who may only look.
 func (s *store) signedIn(session *oxdauth.Session) person {
 	who := accountOf(session)
 	i := s.indexByAccount(who)

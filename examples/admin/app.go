@@ -14,15 +14,16 @@ import (
 	"example.com/oxdauth/oxd"
 )
 
-// strongACR is the login the settings need. Providers name their logins freely; "otp" is a common name for a one-time
-// password and the one the embedded provider knows.
+// strongACR is the login the settings need. Providers name their logins freely; "otp" is a common
+// name for a one-time password and the one the embedded provider knows.
 const strongACR = "otp"
 
 // maxForm bounds the body of every POST, in bytes.
 const maxForm = 64 << 10
 
-// contentPolicy allows nothing but our own style sheets and pictures. It has no form-action on purpose: browsers apply
-// that to redirects as well, and signing out is a form whose answer redirects to the provider, another origin.
+// contentPolicy allows nothing but our own style sheets and pictures. It has no form-action on
+// purpose: browsers apply that to redirects as well, and signing out is a form whose answer
+// redirects to the provider, another origin.
 const contentPolicy = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 type app struct {
@@ -63,9 +64,9 @@ func newApp(s setup, opts ...oxdauth.Option) (*app, error) {
 
 func (a *app) close() error { return a.auth.Close() }
 
-// handler gives the whole application and declares to the guard what is behind it; it is called once. Everything else, but
-// for the health check and the assets, is inside auth.Handler, so a page added later is protected without anybody having to
-// remember it.
+// handler gives the whole application and declares to the guard what is behind it; it is called
+// once. Everything else, but for the health check and the assets, is inside auth.Handler, so a page
+// added later is protected without anybody having to remember it.
 func (a *app) handler() http.Handler {
 	inside := http.NewServeMux()
 	inside.HandleFunc("GET /{$}", a.dashboard)
@@ -81,7 +82,8 @@ func (a *app) handler() http.Handler {
 	inside.Handle("POST /settings", stepUp(http.HandlerFunc(a.changeSettings)))
 	inside.HandleFunc("/", a.notFound)
 
-	// SameSite=Lax cookies already stay away from cross-site POSTs; this also refuses those of a sibling subdomain.
+	// SameSite=Lax cookies already stay away from cross-site POSTs; this also refuses those of a
+	// sibling subdomain.
 	forms := http.NewCrossOriginProtection().Handler(limitBody(a.observe(inside)))
 
 	outside := http.NewServeMux()
@@ -129,7 +131,8 @@ func (a *app) observe(next http.Handler) http.Handler {
 	})
 }
 
-// recordSignOut writes a sign-out to the audit log once it has happened: the same request, asked again, has no session.
+// recordSignOut writes a sign-out to the audit log once it has happened: the same request, asked
+// again, has no session.
 func (a *app) recordSignOut(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != a.auth.LogoutPath() || r.Method != http.MethodPost {
@@ -183,7 +186,8 @@ func (a *app) changeSettings(w http.ResponseWriter, r *http.Request) {
 	a.answerForm(w, r, err, url.URL{Path: "/settings"}, "settings-saved")
 }
 
-// refresh renews the tokens because the person asked for it; the middleware does it ahead of expiry by itself.
+// refresh renews the tokens because the person asked for it; the middleware does it ahead of expiry
+// by itself.
 func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 	session, err := a.auth.Refresh(w, r)
 	if err != nil {
@@ -195,7 +199,8 @@ func (a *app) refresh(w http.ResponseWriter, r *http.Request) {
 	redirect(w, r, url.URL{Path: "/session"}, "refreshed")
 }
 
-// answerForm ends every form the same way: a redirect, so that reloading the page does not send the form again.
+// answerForm ends every form the same way: a redirect, so that reloading the page does not send the
+// form again.
 func (a *app) answerForm(w http.ResponseWriter, r *http.Request, err error, back url.URL, done string) {
 	switch {
 	case err == nil:
@@ -211,7 +216,8 @@ func (a *app) answerForm(w http.ResponseWriter, r *http.Request, err error, back
 	}
 }
 
-// redirect sends the browser on with a 303; done names the message the next page shows, see flashes.
+// redirect sends the browser on with a 303; done names the message the next page shows, see
+// flashes.
 func redirect(w http.ResponseWriter, r *http.Request, to url.URL, done string) {
 	q := to.Query()
 	q.Set("done", done)
@@ -231,7 +237,8 @@ func (a *app) parseForm(w http.ResponseWriter, r *http.Request) bool {
 	return err == nil
 }
 
-// mustSession is for handlers inside auth.Handler, where a session is always there; without one nothing is shown.
+// mustSession is for handlers inside auth.Handler, where a session is always there; without one
+// nothing is shown.
 func (a *app) mustSession(w http.ResponseWriter, r *http.Request) (*oxdauth.Session, bool) {
 	session, ok := oxdauth.SessionFromContext(r.Context())
 	if !ok {
@@ -240,7 +247,8 @@ func (a *app) mustSession(w http.ResponseWriter, r *http.Request) (*oxdauth.Sess
 	return session, ok
 }
 
-// authError is what a person sees when signing in did not work. Nothing the provider or the URL says is repeated.
+// authError is what a person sees when signing in did not work. Nothing the provider or the URL
+// says is repeated.
 func (a *app) authError(w http.ResponseWriter, r *http.Request, err error) {
 	status := oxdauth.StatusCode(err)
 	var refused *oxdauth.ProviderError

@@ -1,7 +1,7 @@
 package main
 
-// Signing in and out as people do it, in a real browser: SameSite, back button, several tabs, Origin and Fetch Metadata
-// are its own and not those of a script.
+// Signing in and out as people do it, in a real browser: SameSite, back button, several tabs,
+// Origin and Fetch Metadata are its own and not those of a script.
 
 import (
 	"net/http"

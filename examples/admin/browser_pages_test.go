@@ -1,7 +1,7 @@
 package main
 
-// The pages in a real browser: what is on them, that they fit a phone, that everything has a name for those who cannot see
-// it, and a picture of each for people to look at.
+// The pages in a real browser: what is on them, that they fit a phone, that everything has a name
+// for those who cannot see it, and a picture of each for people to look at.
 
 import (
 	"bytes"
@@ -206,8 +206,8 @@ func builtInPages(t *testing.T, b, newcomer *tab) {
 	photograph(t, newcomer, dir, "builtin-unavailable", "Signing in is not possible right now")
 }
 
-// photograph takes six pictures of the page the tab shows and checks what can be measured. An empty heading is a page of
-// the provider, whose design is not ours.
+// photograph takes six pictures of the page the tab shows and checks what can be measured. An empty
+// heading is a page of the provider, whose design is not ours.
 func photograph(t *testing.T, b *tab, dir, name, heading string) {
 	t.Helper()
 	for _, width := range []struct {

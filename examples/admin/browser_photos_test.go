@@ -1,7 +1,7 @@
 package main
 
-// The photos in a real browser: the exchange at the press of a button, and the question of the authorization server, on a
-// desk and on a phone.
+// The photos in a real browser: the exchange at the press of a button, and the question of the
+// authorization server, on a desk and on a phone.
 
 import (
 	"net/http"

@@ -1,7 +1,7 @@
 package main
 
-// What the browser tests stand on: finding and starting a browser, and tabs that fail the test when the page
-// complains. The tests themselves are in browser_login_test.go and browser_pages_test.go.
+// What the browser tests stand on: finding and starting a browser, and tabs that fail the test when
+// the page complains. The tests themselves are in browser_login_test.go and browser_pages_test.go.
 
 import (
 	"context"
@@ -20,11 +20,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience is how long one step in the browser may take. It is a limit, nothing waits that long when all is well.
+// patience is how long one step in the browser may take. It is a limit, nothing waits that long
+// when all is well.
 const patience = 30 * time.Second
 
-// findBrowser gives the browser to use: $OXDAUTH_BROWSER, or the first one on PATH. Without any, the test is skipped,
-// unless OXDAUTH_BROWSER_TESTS=require says that there has to be one.
+// findBrowser gives the browser to use: $OXDAUTH_BROWSER, or the first one on PATH. Without any,
+// the test is skipped, unless OXDAUTH_BROWSER_TESTS=require says that there has to be one.
 func findBrowser(t *testing.T) string {
 	t.Helper()
 	candidates := []string{"chromium", "chromium-browser", "google-chrome", "headless-shell"}
@@ -43,7 +44,8 @@ func findBrowser(t *testing.T) string {
 	return ""
 }
 
-// startBrowser starts one headless browser for the test and its subtests. Each tab of it can have a profile of its own.
+// startBrowser starts one headless browser for the test and its subtests. Each tab of it can have a
+// profile of its own.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
 	path := findBrowser(t)
@@ -64,13 +66,14 @@ func startBrowser(t *testing.T) context.Context {
 		stop()
 		_ = os.RemoveAll(profile) // the browser's last child may still write; what stays is in the temporary directory
 	})
-	// The first call starts the browser and binds its life to the context of the call, so this one has no deadline.
+	// The first call starts the browser and binds its life to the context of the call, so this one
+	// has no deadline.
 	require.NoError(t, chromedp.Do(ctx))
 	return ctx
 }
 
-// tab is one tab. What its pages write to the console as an error, exceptions, and violations of the content security
-// policy fail the test at its end.
+// tab is one tab. What its pages write to the console as an error, exceptions, and violations of
+// the content security policy fail the test at its end.
 type tab struct {
 	t   *testing.T
 	ctx context.Context
@@ -122,7 +125,8 @@ func (b *tab) notice(ev any) {
 	}
 }
 
-// expect says that a problem containing text is meant to happen, such as the status of an error page.
+// expect says that a problem containing text is meant to happen, such as the status of an error
+// page.
 func (b *tab) expect(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -176,19 +180,22 @@ func (b *tab) fail(err error) {
 	require.NoError(b.t, err, "at %s, which says: %.400s", url, text)
 }
 
-// open loads a page by its address, as somebody who types it, and gives the status after all redirects.
+// open loads a page by its address, as somebody who types it, and gives the status after all
+// redirects.
 func (b *tab) open(url string) int {
 	b.t.Helper()
 	return int(get(b, chromedp.NavigateResponse(url)).Status)
 }
 
-// press clicks what leads to another page and waits for that page. It gives the answer, after all redirects.
+// press clicks what leads to another page and waits for that page. It gives the answer, after all
+// redirects.
 func (b *tab) press(selector string) *network.Response {
 	b.t.Helper()
 	return b.follow(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
-// follow does what leads to another page and waits for that page. It gives the answer, after all redirects.
+// follow does what leads to another page and waits for that page. It gives the answer, after all
+// redirects.
 func (b *tab) follow(action chromedp.Action[chromedp.Void]) *network.Response {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)

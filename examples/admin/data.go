@@ -1,7 +1,8 @@
 package main
 
-// The data behind the pages, all in memory: the people directory, the organisation's settings and the audit log. A real
-// application has a database here; what matters for the example is who may change what.
+// The data behind the pages, all in memory: the people directory, the organisation's settings and
+// the audit log. A real application has a database here; what matters for the example is who may
+// change what.
 
 import (
 	"cmp"
@@ -17,8 +18,8 @@ import (
 	"unicode/utf8"
 )
 
-// role says what a person may do in this application. It is the application's own knowledge and not a claim of the
-// provider, so taking it away works at once and not at the next login.
+// role says what a person may do in this application. It is the application's own knowledge and not
+// a claim of the provider, so taking it away works at once and not at the next login.
 type role string
 
 const (
@@ -46,7 +47,8 @@ type person struct {
 	account                       account
 }
 
-// Initials gives the one or two letters of the avatar: the first letter of the first and of the last word that has one.
+// Initials gives the one or two letters of the avatar: the first letter of the first and of the
+// last word that has one.
 func (p person) Initials() string {
 	var letters []rune
 	for _, word := range strings.Fields(p.Name) {
@@ -110,11 +112,13 @@ type store struct {
 	seen     map[sessionID]seenSession
 	started  time.Time
 
-	// linkByEmail lets somebody who signs in for the first time take the row with their e-mail address. Only for the embedded
-	// provider, whose addresses are ours: with another one, whoever can choose an address would become anybody.
+	// linkByEmail lets somebody who signs in for the first time take the row with their e-mail
+	// address. Only for the embedded provider, whose addresses are ours: with another one, whoever
+	// can choose an address would become anybody.
 	linkByEmail bool
-	// ownerFirst makes the first person who is not in the directory an administrator: with a real provider nobody in the
-	// sample directory can sign in, and without this nobody could ever change a role.
+	// ownerFirst makes the first person who is not in the directory an administrator: with a real
+	// provider nobody in the sample directory can sign in, and without this nobody could ever
+	// change a role.
 	ownerFirst bool
 }
 
@@ -129,8 +133,8 @@ func newStore(people []person) *store {
 
 func (s *store) nextID() string { return fmt.Sprintf("p%03d", 101+len(s.people)) }
 
-// search gives the people whose name, e-mail address, team or office contains every word of q, in any letter case, and
-// who have the role, if one is given; sorted by name.
+// search gives the people whose name, e-mail address, team or office contains every word of q, in
+// any letter case, and who have the role, if one is given; sorted by name.
 func (s *store) search(q string, wanted role) []person {
 	words := strings.Fields(strings.ToLower(q))
 	s.mu.Lock()
@@ -241,8 +245,9 @@ func (s *store) addEvent(actor, kind, detail string) {
 	s.record(actor, kind, detail)
 }
 
-// addFailure notes a failed sign-in. One that follows another only moves its time on: failures are what a stranger can
-// cause, and a stranger must not be able to push everything else out of the log.
+// addFailure notes a failed sign-in. One that follows another only moves its time on: failures are
+// what a stranger can cause, and a stranger must not be able to push everything else out of the
+// log.
 func (s *store) addFailure(detail string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

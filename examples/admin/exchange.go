@@ -1,9 +1,10 @@
 package main
 
-// The UMA exchange, carried out step by step for a person to look at: a client without rights asks the API, takes the ticket
-// to the authorization server, and asks again with what it got there (UMA 2.0 Grant section 3). The client is this program
-// itself, over HTTP, so every line shown has been sent or received. Lines that play no part are left out, and tickets and
-// tokens shortened, before anybody sees them.
+// The UMA exchange, carried out step by step for a person to look at: a client without rights asks
+// the API, takes the ticket to the authorization server, and asks again with what it got there (UMA
+// 2.0 Grant section 3). The client is this program itself, over HTTP, so every line shown has been
+// sent or received. Lines that play no part are left out, and tickets and tokens shortened, before
+// anybody sees them.
 
 import (
 	"context"
@@ -25,7 +26,8 @@ type self struct {
 	http *http.Client
 }
 
-// newSelf gives a client for the address this program listens on; an unspecified one means this machine.
+// newSelf gives a client for the address this program listens on; an unspecified one means this
+// machine.
 func newSelf(addr net.Addr) self {
 	return self{"http://" + addr.String(), &http.Client{Transport: &http.Transport{}}} // no proxy
 }
@@ -137,8 +139,8 @@ func (x *exchange) ask(ctx context.Context, try attempt, title string, rpt oxd.S
 	return res.StatusCode, ticket
 }
 
-// obtain gets a token for a ticket. When the authorization server wants to know who asks, it is told so once, with the ID
-// token of the person's session.
+// obtain gets a token for a ticket. When the authorization server wants to know who asks, it is
+// told so once, with the ID token of the person's session.
 func (x *exchange) obtain(ctx context.Context, ticket oxd.Secret) (rpt oxd.Secret) {
 	p := oxd.RPTParams{Ticket: ticket}
 	for _, title := range []string{"Take the ticket to the authorization server", "Say who is asking"} {

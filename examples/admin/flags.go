@@ -1,6 +1,7 @@
 package main
 
-// The command line: the flags, their defaults, and every check that needs nothing but the flags themselves.
+// The command line: the flags, their defaults, and every check that needs nothing but the flags
+// themselves.
 
 import (
 	"errors"
@@ -16,7 +17,8 @@ import (
 	"strings"
 )
 
-// callbackPath is where the provider sends the browser back to, unless -redirect-url says otherwise.
+// callbackPath is where the provider sends the browser back to, unless -redirect-url says
+// otherwise.
 const callbackPath = "/auth/callback"
 
 // config is what the command line says.
@@ -38,7 +40,8 @@ type usageError struct{ err error }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
 
-// parseFlags reads the command line. The error is [flag.ErrHelp] after -h, whose text goes to stdout, or a *usageError.
+// parseFlags reads the command line. The error is [flag.ErrHelp] after -h, whose text goes to
+// stdout, or a *usageError.
 func parseFlags(args []string, stdout io.Writer) (config, error) {
 	var c config
 	flags := flag.NewFlagSet("admin", flag.ContinueOnError)
@@ -156,7 +159,8 @@ func (c *config) checkOxd() error {
 	return nil
 }
 
-// callback gives the callback URL for the address actually listened on, whose port the flag may have left open.
+// callback gives the callback URL for the address actually listened on, whose port the flag may
+// have left open.
 func (c *config) callback(addr net.Addr) string {
 	if c.redirectURL != "" {
 		return c.redirectURL
@@ -166,7 +170,8 @@ func (c *config) callback(addr net.Addr) string {
 	return "http://" + net.JoinHostPort(host, port) + callbackPath
 }
 
-// protectionFile keeps beside the registration which resources belong to it. Those of the embedded oxd end with the program.
+// protectionFile keeps beside the registration which resources belong to it. Those of the embedded
+// oxd end with the program.
 func (c *config) protectionFile() string {
 	if c.siteFile == "" {
 		return ""

@@ -1,8 +1,9 @@
-// Command admin is an internal admin UI of an invented company, protected by oxdauth. Started without flags it needs
-// nothing else on the machine: oxd and the OpenID Provider are embedded. With -oxd it uses a real oxd.
+// Command admin is an internal admin UI of an invented company, protected by oxdauth. Started
+// without flags it needs nothing else on the machine: oxd and the OpenID Provider are embedded.
+// With -oxd it uses a real oxd.
 //
-// This file has the program's life: start, serve, stop. flags.go reads the command line, oxd.go connects to oxd, app.go
-// has the routes.
+// This file has the program's life: start, serve, stop. flags.go reads the command line, oxd.go
+// connects to oxd, app.go has the routes.
 package main
 
 import (
@@ -33,8 +34,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program without the process: it gives the exit status, 2 for a wrong command line and 1 for every other
-// failure, and writes one line to stderr for either.
+// run is the program without the process: it gives the exit status, 2 for a wrong command line and
+// 1 for every other failure, and writes one line to stderr for either.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cfg, err := parseFlags(args, stdout)
 	if err == nil {

@@ -138,8 +138,8 @@ func TestAnAddressInUseGivesOneLineAndStatus1(t *testing.T) {
 	assert.Equal(t, "admin: "+taken.Addr().String()+" is in use by another program; choose another address with -listen\n", stderr.String())
 }
 
-// startProgram runs the program and gives what it printed up to "Press Ctrl-C", the address in there, and a function that
-// stops it and gives its exit status.
+// startProgram runs the program and gives what it printed up to "Press Ctrl-C", the address in
+// there, and a function that stops it and gives its exit status.
 func startProgram(t *testing.T, args ...string) (printed, origin string, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -253,7 +253,8 @@ func TestARealOxdIsUsedInEachDialect(t *testing.T) {
 	}
 }
 
-// caOf gives the certificate of the test authority, which signs the certificate the HTTPS extension shows.
+// caOf gives the certificate of the test authority, which signs the certificate the HTTPS extension
+// shows.
 func caOf(t *testing.T, server *oxdtest.Server) []byte {
 	t.Helper()
 	answer, err := server.HTTPClient().Get(server.URL)

@@ -1,6 +1,7 @@
 package main
 
-// The connection to oxd, embedded or real, and the two files a real installation keeps: the CA and the session keys.
+// The connection to oxd, embedded or real, and the two files a real installation keeps: the CA and
+// the session keys.
 
 import (
 	"bytes"
@@ -48,8 +49,8 @@ func (s *oxdServer) close() error {
 	return err
 }
 
-// connect starts the embedded oxd or prepares the client of a real one, which it does not contact yet: oxd may start later
-// than this program.
+// connect starts the embedded oxd or prepares the client of a real one, which it does not contact
+// yet: oxd may start later than this program.
 func connect(cfg config, redirectURL string) (*oxdServer, error) {
 	if cfg.oxd == "" {
 		users := oxdtest.DefaultUsers()
@@ -146,7 +147,8 @@ func trusting(caFile string) (*http.Client, error) {
 	return &http.Client{Transport: base}, nil
 }
 
-// loadKeys reads the session keys, one base64 line each and the newest first. A missing file is made, with one new key.
+// loadKeys reads the session keys, one base64 line each and the newest first. A missing file is
+// made, with one new key.
 func loadKeys(file string) ([][]byte, error) {
 	text, err := readFile(file)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -44,7 +44,8 @@ type flash struct {
 	Bad  bool
 }
 
-// flashes are all messages there are: the URL names one and never carries the text, which anybody could put there.
+// flashes are all messages there are: the URL names one and never carries the text, which anybody
+// could put there.
 var flashes = map[string]flash{
 	"role-saved":         {Text: "The role has been saved."},
 	"settings-saved":     {Text: "The settings have been saved."},

@@ -1,6 +1,7 @@
 package main
 
-// The application from outside, without a browser: what each page says, who may do what, and the headers that protect it.
+// The application from outside, without a browser: what each page says, who may do what, and the
+// headers that protect it.
 
 import (
 	"io"
@@ -17,7 +18,8 @@ import (
 	"example.com/oxdauth/oxdtest"
 )
 
-// overBoth runs a test against the application connected to oxd by its socket and by its HTTPS extension.
+// overBoth runs a test against the application connected to oxd by its socket and by its HTTPS
+// extension.
 func overBoth(t *testing.T, test func(t *testing.T, s *site)) {
 	t.Helper()
 	t.Run("over the socket", func(t *testing.T) {

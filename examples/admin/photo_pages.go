@@ -33,7 +33,8 @@ func (a *app) showPhotos(w http.ResponseWriter, r *http.Request, x *exchange) {
 	})
 }
 
-// runExchange answers with the page itself and not with a redirect: nothing is kept, and sending the form again does no harm.
+// runExchange answers with the page itself and not with a redirect: nothing is kept, and sending
+// the form again does no harm.
 func (a *app) runExchange(w http.ResponseWriter, r *http.Request) {
 	session, ok := a.mustSession(w, r)
 	if !ok || !a.parseForm(w, r) {

@@ -1,7 +1,7 @@
 package main
 
-// The photos: what there is, in memory, and the API programs get it from. Who may do what is the business of the UMA guard
-// in front of the API, see uma.go; nothing in here decides about access.
+// The photos: what there is, in memory, and the API programs get it from. Who may do what is the
+// business of the UMA guard in front of the API, see uma.go; nothing in here decides about access.
 
 import (
 	"encoding/json"
@@ -14,7 +14,8 @@ import (
 	"unicode/utf8"
 )
 
-// photo is one picture. The demo has no files: what the API gives away is what people would search for.
+// photo is one picture. The demo has no files: what the API gives away is what people would search
+// for.
 type photo struct {
 	ID    string `json:"id"`
 	Title string `json:"title"`

@@ -1,7 +1,7 @@
 package main
 
-// The photos from outside, without a browser: the API with and without a token, the exchange step by step, and the page the
-// authorization server has a question about.
+// The photos from outside, without a browser: the API with and without a token, the exchange step
+// by step, and the page the authorization server has a question about.
 
 import (
 	"encoding/json"

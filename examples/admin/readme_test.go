@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mustFind looks for programs a test needs. Without one the test is skipped, unless OXDAUTH_BROWSER_TESTS=require says that
-// nothing may be.
+// mustFind looks for programs a test needs. Without one the test is skipped, unless
+// OXDAUTH_BROWSER_TESTS=require says that nothing may be.
 func mustFind(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {

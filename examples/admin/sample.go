@@ -1,6 +1,7 @@
 package main
 
-// The sample directory: invented people of an invented company, with the names real directories have.
+// The sample directory: invented people of an invented company, with the names real directories
+// have.
 
 import (
 	"fmt"
@@ -48,8 +49,8 @@ func samplePeople() []person {
 	return people
 }
 
-// addAccounts adds the users of the embedded provider to the directory. They are linked to their accounts when they sign
-// in, by their e-mail addresses.
+// addAccounts adds the users of the embedded provider to the directory. They are linked to their
+// accounts when they sign in, by their e-mail addresses.
 func (s *store) addAccounts(users []oxdtest.User) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

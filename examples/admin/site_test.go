@@ -1,6 +1,7 @@
 package main
 
-// The application as the tests see it: with an oxd and a provider of its own, over http as in the demo or over https.
+// The application as the tests see it: with an oxd and a provider of its own, over http as in the
+// demo or over https.
 
 import (
 	"context"

@@ -1,7 +1,7 @@
 package main
 
-// UMA: what is guarded and by which scope, the policies of the embedded authorization server, and the registration of the
-// resources, which waits for an oxd that is not there yet.
+// UMA: what is guarded and by which scope, the policies of the embedded authorization server, and
+// the registration of the resources, which waits for an oxd that is not there yet.
 
 import (
 	"context"
@@ -46,8 +46,8 @@ func (a *app) photoAPI() http.Handler {
 	return api
 }
 
-// setPolicies tells the embedded authorization server who gets which scope. One without a policy, such as photos:view, is
-// for everybody who asks.
+// setPolicies tells the embedded authorization server who gets which scope. One without a policy,
+// such as photos:view, is for everybody who asks.
 func setPolicies(provider *oxdtest.Provider) {
 	provider.SetPolicy(scopeEdit, oxdtest.Policy{Allow: map[string][]string{"role": {"admin"}}})
 	provider.SetPolicy(scopeRestricted, oxdtest.Policy{
@@ -67,8 +67,8 @@ const (
 	longestPause = time.Minute
 )
 
-// keepProtected registers the resources until that has worked, and again when oxd has lost them, until ctx ends. An oxd that
-// is down and an oxd that refuses are each logged once.
+// keepProtected registers the resources until that has worked, and again when oxd has lost them,
+// until ctx ends. An oxd that is down and an oxd that refuses are each logged once.
 func keepProtected(ctx context.Context, guard protector, log *slog.Logger) {
 	logged := map[bool]bool{}
 	for pause := firstPause; ; pause = min(2*pause, longestPause) {

@@ -1,6 +1,7 @@
 package main
 
-// Turning pages into bytes: the templates, the functions they use, and the assets. Both are part of the binary.
+// Turning pages into bytes: the templates, the functions they use, and the assets. Both are part of
+// the binary.
 
 import (
 	"bytes"
@@ -34,7 +35,8 @@ type asset struct {
 	version     string
 }
 
-// loadViews parses what is embedded; a mistake in there is a mistake in the program, and the tests find it.
+// loadViews parses what is embedded; a mistake in there is a mistake in the program, and the tests
+// find it.
 func loadViews() *views {
 	v := &views{pages: map[string]*template.Template{}, assets: map[string]asset{}}
 	names, err := fs.Glob(files, "assets/*")
@@ -82,7 +84,8 @@ func (v *views) serveAsset(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
 }
 
-// render writes the page called name. It is rendered as a whole first, so that a failure cannot leave half a page behind.
+// render writes the page called name. It is rendered as a whole first, so that a failure cannot
+// leave half a page behind.
 func (v *views) render(w http.ResponseWriter, r *http.Request, log *slog.Logger, status int, name string, p page) {
 	var out bytes.Buffer
 	if err := v.pages[name].ExecuteTemplate(&out, "layout", p); err != nil {
@@ -120,7 +123,8 @@ func ago(t time.Time) string {
 	d := time.Since(t)
 	format := "%s ago"
 	if d < 0 {
-		// Rounded, because what was 5 minutes away when a token was made is 4:59.99 away a moment later.
+		// Rounded, because what was 5 minutes away when a token was made is 4:59.99 away a moment
+		// later.
 		d, format = (-d).Round(time.Minute), "in %s"
 	}
 	units := []struct {

@@ -1,4 +1,5 @@
-// Command chi is a service on chi with a public page, a page behind a login and a route guarded by UMA:
+// Command chi is a service on chi with a public page, a page behind a login and a route guarded by
+// UMA:
 //
 //	go run ./examples/chi
 package main
@@ -61,7 +62,8 @@ func service(client *oxd.Client, callbackURL string) (http.Handler, error) {
 			fmt.Fprintf(w, "Hello, %s, visit %d\n", session.Claims.Get("name"), visits.Add(1))
 		})
 	})
-	// With, not Use: the guard belongs to one route. All methods: it answers HEAD like GET, and others with 405.
+	// With, not Use: the guard belongs to one route. All methods: it answers HEAD like GET, and
+	// others with 405.
 	r.With(photo).Handle("/photos/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "Photo %s, view %d\n", chi.URLParam(r, "id"), views.Add(1))
 	}))

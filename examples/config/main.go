@@ -1,5 +1,5 @@
-// Command config is a service that is set up by a file and environment variables alone: go run ./examples/config -config FILE.
-// docs/configuration.md describes the keys.
+// Command config is a service that is set up by a file and environment variables alone: go run
+// ./examples/config -config FILE. docs/configuration.md describes the keys.
 package main
 
 import (

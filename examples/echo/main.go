@@ -1,4 +1,5 @@
-// Command echo is a service on echo 5 with a public page, a page behind a login and a route guarded by UMA:
+// Command echo is a service on echo 5 with a public page, a page behind a login and a route guarded
+// by UMA:
 //
 //	go run ./examples/echo
 package main

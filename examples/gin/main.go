@@ -1,4 +1,5 @@
-// Command gin is a service on gin with a public page, a page behind a login and a route guarded by UMA:
+// Command gin is a service on gin with a public page, a page behind a login and a route guarded by
+// UMA:
 //
 //	go run ./examples/gin
 package main
@@ -63,8 +64,9 @@ func service(client *oxd.Client, callbackURL string) (http.Handler, error) {
 	return r, guard.Protect(context.Background())
 }
 
-// wrap makes a gin middleware of one for http.Handlers. Without Abort it would protect nothing: when a middleware returns,
-// gin runs the rest of the chain, so a refused request would still reach the handler, which adds its page to the refusal.
+// wrap makes a gin middleware of one for http.Handlers. Without Abort it would protect nothing:
+// when a middleware returns, gin runs the rest of the chain, so a refused request would still reach
+// the handler, which adds its page to the refusal.
 func wrap(mw func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false

@@ -1,4 +1,5 @@
-// Command nethttp is a service on http.ServeMux with a public page, a page behind a login and a route guarded by UMA:
+// Command nethttp is a service on http.ServeMux with a public page, a page behind a login and a
+// route guarded by UMA:
 //
 //	go run ./examples/nethttp
 package main

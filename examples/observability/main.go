@@ -1,5 +1,6 @@
-// Command observability is a service whose logins, decisions and commands to oxd are counted by Prometheus and traced by
-// OpenTelemetry: go run ./examples/observability, then look at /metrics; spans go to the standard error.
+// Command observability is a service whose logins, decisions and commands to oxd are counted by
+// Prometheus and traced by OpenTelemetry: go run ./examples/observability, then look at /metrics;
+// spans go to the standard error.
 package main
 
 import (

@@ -1,6 +1,7 @@
 package main
 
-// What an application counts and traces: events of logins and sessions, decisions of the guard, and commands to oxd.
+// What an application counts and traces: events of logins and sessions, decisions of the guard, and
+// commands to oxd.
 
 import (
 	"context"
@@ -16,7 +17,8 @@ import (
 	"example.com/oxdauth/oxd"
 )
 
-// metrics are labelled with values of which there are few: kinds and reasons, never subjects or paths.
+// metrics are labelled with values of which there are few: kinds and reasons, never subjects or
+// paths.
 type metrics struct {
 	events    *prometheus.CounterVec
 	decisions *prometheus.CounterVec
@@ -42,7 +44,8 @@ func (m *metrics) decision(_ context.Context, d oxdauth.Decision) {
 	m.latency.WithLabelValues(d.Outcome.String()).Observe(d.Latency.Seconds())
 }
 
-// traced makes a span of each command to oxd. Parameters and answers hold tokens, so none of them is recorded.
+// traced makes a span of each command to oxd. Parameters and answers hold tokens, so none of them
+// is recorded.
 type traced struct {
 	oxd.Transport
 	tracer trace.Tracer

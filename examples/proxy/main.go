@@ -2,8 +2,8 @@
 //
 //	go run ./examples/proxy
 //
-// Without flags it needs nothing else on the machine: oxd and the OpenID Provider are embedded, and a stand-in for the UI
-// shows the request that it gets. With -to it protects a real one, with -oxd it uses a real oxd.
+// Without flags it needs nothing else: oxd and the provider are embedded, and a stand-in for the UI
+// shows the request that it gets. With -to it protects a real UI, with -oxd it uses a real oxd.
 package main
 
 import (

@@ -1,6 +1,7 @@
 package main
 
-// The proxy in front of a UI that shows what reaches it, asked by browsers, programs and WebSocket clients.
+// The proxy in front of a UI that shows what reaches it, asked by browsers, programs and WebSocket
+// clients.
 
 import (
 	"bufio"

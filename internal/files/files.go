@@ -1,4 +1,5 @@
-// Package files keeps small JSON documents that several processes share: written as a whole, one process at a time.
+// Package files keeps small JSON documents that several processes share: written as a whole, one
+// process at a time.
 package files
 
 import (
@@ -16,7 +17,8 @@ const (
 	lockInterval = 20 * time.Millisecond
 )
 
-// WriteJSON replaces the file as a whole, so that a crash leaves the old one or the new one. Its mode is 0600.
+// WriteJSON replaces the file as a whole, so that a crash leaves the old one or the new one. Its
+// mode is 0600.
 func WriteJSON(path string, content any) (err error) {
 	data, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {
@@ -42,8 +44,8 @@ func WriteJSON(path string, content any) (err error) {
 	return nil
 }
 
-// syncDir makes the new name last. Not all systems can sync a directory, and the content is safe without it, so errors do
-// not count.
+// syncDir makes the new name last. Not all systems can sync a directory, and the content is safe
+// without it, so errors do not count.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		_ = d.Sync()
@@ -51,7 +53,8 @@ func syncDir(dir string) {
 	}
 }
 
-// Lock takes the lock at path, which is not the file it is for, and waits for it up to half a minute.
+// Lock takes the lock at path, which is not the file it is for, and waits for it up to half a
+// minute.
 func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()

@@ -2,7 +2,8 @@
 //
 //	go run ./internal/rename example.org/team/oxdauth
 //
-// Run it at the root of the repository. The reserved path it comes with cannot be published by anybody.
+// Run it at the root of the repository. The reserved path it comes with cannot be published by
+// anybody.
 package main
 
 import (
@@ -29,10 +30,12 @@ func main() {
 	fmt.Printf("%d files changed\n", changed)
 }
 
-// modulePath is what the go command accepts for a module that can be fetched: a domain, then elements of plain characters.
+// modulePath is what the go command accepts for a module that can be fetched: a domain, then
+// elements of plain characters.
 var modulePath = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(/[A-Za-z0-9][A-Za-z0-9._~-]*)+$`)
 
-// rename replaces the module path of the go.mod in root by path and gives the number of files changed.
+// rename replaces the module path of the go.mod in root by path and gives the number of files
+// changed.
 func rename(root, path string) (int, error) {
 	if !modulePath.MatchString(path) {
 		return 0, fmt.Errorf("%q is no module path such as example.org/team/oxdauth", path)

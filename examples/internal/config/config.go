@@ -1,5 +1,6 @@
-// Package config reads the configuration of the example programs: a JSON file whose keys are those of the oxd libraries,
-// and environment variables that override it. docs/configuration.md describes every key.
+// Package config reads the configuration of the example programs: a JSON file whose keys are those
+// of the oxd libraries, and environment variables that override it. docs/configuration.md describes
+// every key.
 package config
 
 import (
@@ -15,9 +16,10 @@ import (
 // maxFile bounds every file that is read, in bytes.
 const maxFile = 1 << 20
 
-// Config is the content of the file. Every key can be set by an environment variable as well, OXDAUTH_ and the path of the
-// key in upper case (OXDAUTH_CLIENT_OP_HOST for client.op_host), lists separated by commas; with _FILE behind it the value
-// is read from a file, which is how secrets should be given. The environment wins.
+// Config is the content of the file. Every key can be set by an environment variable as well,
+// OXDAUTH_ and the path of the key in upper case (OXDAUTH_CLIENT_OP_HOST for client.op_host), lists
+// separated by commas; with _FILE behind it the value is read from a file, which is how secrets
+// should be given. The environment wins.
 type Config struct {
 	// Listen is the address to serve at; default localhost:8080.
 	Listen  string  `json:"listen"`
@@ -28,16 +30,20 @@ type Config struct {
 
 // Oxd says where oxd is and which site of it this is.
 type Oxd struct {
-	// ConnectionType is local for the socket of oxd 3.1, web for its HTTPS extension, rest for oxd 4.
+	// ConnectionType is local for the socket of oxd 3.1, web for its HTTPS extension, rest for oxd
+	// 4.
 	ConnectionType string `json:"connection_type"`
 	// ConnectionTypeValue is the port or host:port of the socket, else the base URL.
 	ConnectionTypeValue string `json:"connection_type_value"`
-	// ID is the oxd_id of a site registered before. Default: the site is registered and kept in SiteFile.
+	// ID is the oxd_id of a site registered before. Default: the site is registered and kept in
+	// SiteFile.
 	ID       string `json:"id"`
 	SiteFile string `json:"site_file"`
-	// ProtectCommandsWithAccessToken tells that the socket of oxd wants tokens; the other two always do.
+	// ProtectCommandsWithAccessToken tells that the socket of oxd wants tokens; the other two
+	// always do.
 	ProtectCommandsWithAccessToken bool `json:"protect_commands_with_access_token"`
-	// CAFile has the PEM certificates that the certificate of web or rest is verified with; default those of the system.
+	// CAFile has the PEM certificates that the certificate of web or rest is verified with; default
+	// those of the system.
 	CAFile string `json:"ca_file"`
 }
 
@@ -70,16 +76,16 @@ type Client struct {
 
 // Session is about the cookies.
 type Session struct {
-	// Keys are the secrets that seal them, the newest first, each of 32 random bytes in base64 or hexadecimal. Default: a
-	// random one of this process.
+	// Keys are the secrets that seal them, the newest first, each of 32 random bytes in base64 or
+	// hexadecimal. Default: a random one of this process.
 	Keys []string `json:"keys"`
 	// Idle and Absolute are the limits, as Go durations such as 30m.
 	Idle     string `json:"idle"`
 	Absolute string `json:"absolute"`
 }
 
-// Load reads file, which may be empty for none, then the environment through lookup ([os.LookupEnv]), and checks the
-// result. It reports all problems at once; each names its key.
+// Load reads file, which may be empty for none, then the environment through lookup
+// ([os.LookupEnv]), and checks the result. It reports all problems at once; each names its key.
 func Load(file string, lookup func(string) (string, bool)) (*Config, error) {
 	c := &Config{Listen: "localhost:8080"}
 	if file != "" {

@@ -1,5 +1,5 @@
-// Package demo lets the small examples run with nothing else on the machine: it starts an oxd and an OpenID Provider in
-// their process, which end with it.
+// Package demo lets the small examples run with nothing else on the machine: it starts an oxd and
+// an OpenID Provider in their process, which end with it.
 package demo
 
 import (
@@ -12,15 +12,16 @@ import (
 	"example.com/oxdauth/oxdtest"
 )
 
-// Oxd starts an oxd and gives the client of a site with this callback URL. A service in earnest calls [oxd.NewClient].
+// Oxd starts an oxd and gives the client of a site with this callback URL. A service in earnest
+// calls [oxd.NewClient].
 func Oxd(callbackURL string) *oxd.Client {
 	server := oxdtest.NewUnstartedServer(oxdtest.Config{InsecureProvider: true})
 	server.Start()
 	return server.Client(callbackURL)
 }
 
-// Welcome prints what to try with a service that has an /account and, guarded by UMA, photos. It is a client of the photos
-// itself: it has oxd give it a ticket and an RPT for the ticket.
+// Welcome prints what to try with a service that has an /account and, guarded by UMA, photos. It is
+// a client of the photos itself: it has oxd give it a ticket and an RPT for the ticket.
 func Welcome(w io.Writer, client *oxd.Client, callbackURL string) error {
 	u, err := url.Parse(callbackURL)
 	if err != nil {

@@ -1,6 +1,7 @@
 package exampletest
 
-// What a UMA guard does has to be the same in every router, whatever that makes of methods and paths.
+// What a UMA guard does has to be the same in every router, whatever that makes of methods and
+// paths.
 
 import (
 	"log/slog"
@@ -98,7 +99,8 @@ func Guards(t *testing.T, build func(*Guarded) http.Handler) {
 		})
 	}
 
-	// Whether the router or the guard refuses these is the router's choice; that they are refused is not.
+	// Whether the router or the guard refuses these is the router's choice; that they are refused
+	// is not.
 	for _, c := range []struct{ name, method, path string }{
 		{"a method that has no route", "DELETE", "/photos/7"},
 		{"an encoded slash", "GET", "/photos/7%2F8"},

@@ -19,8 +19,9 @@ type Mount struct {
 	Name string
 	// Whole means that the login also sees requests which match no route.
 	Whole bool
-	// Build mounts the application's pages at GET and HEAD of /app/page/{id}, behind Wrap and a middleware in the manner of
-	// the router that calls [Pages.Later]; and the paths of Auth, where Wrap does not see them.
+	// Build mounts the application's pages at GET and HEAD of /app/page/{id}, behind Wrap and a
+	// middleware in the manner of the router that calls [Pages.Later]; and the paths of Auth, where
+	// Wrap does not see them.
 	Build func(*App) http.Handler
 }
 

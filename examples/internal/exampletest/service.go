@@ -18,8 +18,8 @@ import (
 	"example.com/oxdauth/oxdtest"
 )
 
-// Service tests an example. Its pages count how often they ran, so the first one that is seen tells that none of those
-// refused before it has reached the handler.
+// Service tests an example. Its pages count how often they ran, so the first one that is seen tells
+// that none of those refused before it has reached the handler.
 func Service(t *testing.T, build func(client *oxd.Client, callbackURL string) (http.Handler, error)) {
 	srv := oxdtest.NewUnstartedServer(oxdtest.Config{InsecureProvider: true})
 	srv.Start()

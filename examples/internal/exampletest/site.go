@@ -1,7 +1,9 @@
-// Package exampletest has the tests that are the same for every router: of the example as a whole, of each way of mounting
-// the login, and of the UMA guard. The test of an example says how its router does it.
+// Package exampletest has the tests that are the same for every router: of the example as a whole,
+// of each way of mounting the login, and of the UMA guard. The test of an example says how its
+// router does it.
 //
-// This file has what they share: requests, answers, and the handlers that know whether they should have been reached.
+// This file has what they share: requests, answers, and the handlers that know whether they should
+// have been reached.
 package exampletest
 
 import (
@@ -76,7 +78,8 @@ func read(t *testing.T, res *http.Response) answer {
 	return answer{res, string(body)}
 }
 
-// toProvider requires the redirect of a login, and nothing else in the answer that a handler might have written.
+// toProvider requires the redirect of a login, and nothing else in the answer that a handler might
+// have written.
 func (s *site) toProvider(t *testing.T, a answer) {
 	t.Helper()
 	assert.Equal(t, http.StatusFound, a.StatusCode, a.body)
@@ -84,7 +87,8 @@ func (s *site) toProvider(t *testing.T, a answer) {
 	assert.Regexp(t, `^<a href="[^"]+">Found</a>\.\n*$`, a.body)
 }
 
-// refusal requires a status and a body of one JSON object. What a handler adds to it makes it no JSON.
+// refusal requires a status and a body of one JSON object. What a handler adds to it makes it no
+// JSON.
 func refusal(t *testing.T, a answer, status int, code string) {
 	t.Helper()
 	assert.Equal(t, status, a.StatusCode, a.body)
@@ -120,8 +124,8 @@ type Pages struct {
 	reached atomic.Int64
 }
 
-// Later is what a middleware behind the login does: it counts, and panics where no session is. That would break the
-// connection, which no test survives.
+// Later is what a middleware behind the login does: it counts, and panics where no session is. That
+// would break the connection, which no test survives.
 func (p *Pages) Later(r *http.Request) {
 	p.reached.Add(1)
 	if _, ok := oxdauth.SessionFromContext(r.Context()); !ok && !p.open {
