@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -23,9 +24,7 @@ import (
 type Client struct {
 	transport Transport
 	site      Site
-	wire      siteWire // site.Params as sent, a copy
-	identity  string   // fingerprint of what only a new registration changes
-	metadata  string   // fingerprint of the rest
+	config    atomic.Pointer[siteConfig]
 	oxd4      bool
 
 	gate        gate
@@ -34,8 +33,15 @@ type Client struct {
 	protection  tokenCache
 	unsaved     *registration // used within registering only
 
-	mu       sync.Mutex
-	attempts attempts // guarded by mu
+	mu       sync.Mutex // held to replace config as well
+	attempts attempts   // guarded by mu
+}
+
+// siteConfig is what is registered for the site. It is replaced as a whole.
+type siteConfig struct {
+	wire     siteWire // Site.Params as sent, a copy, and the addresses added since
+	identity string   // fingerprint of what only a new registration changes
+	metadata string   // fingerprint of the rest
 }
 
 // NewClient returns a Client for site. It does no I/O, and reports all problems
@@ -49,21 +55,23 @@ func NewClient(t Transport, site Site) (*Client, error) {
 		credentials := *site.Credentials
 		c.site.Credentials = &credentials
 	}
-	if err := copyWire(&c.wire, site.Params.wire()); err != nil {
+	var config siteConfig
+	if err := copyWire(&config.wire, site.Params.wire()); err != nil {
 		return nil, err
 	}
-	if site.OxdID != "" {
-		c.current.Store(c.fixedRegistration())
-		if len(site.Params.Scope) == 0 {
-			c.wire.Scope = nil // registered elsewhere, with scopes unknown here
-		}
+	if site.OxdID != "" && len(site.Params.Scope) == 0 {
+		config.wire.Scope = nil // registered elsewhere, with scopes unknown here
 	}
 	if site.Protected {
-		c.wire = c.withTokenScope(c.wire)
+		config.wire = c.withTokenScope(config.wire)
 	}
-	c.identity, c.metadata = c.wire.fingerprints()
+	config.identity, config.metadata = config.wire.fingerprints()
 	if c.oxd4 && site.Protected {
-		c.identity = "4:" + c.identity // the client of an earlier setup_client gets no tokens there
+		config.identity = "4:" + config.identity // the client of an earlier setup_client gets no tokens there
+	}
+	c.config.Store(&config)
+	if site.OxdID != "" {
+		c.current.Store(c.fixedRegistration())
 	}
 	return c, nil
 }
@@ -75,7 +83,59 @@ func (c *Client) Audience() string {
 	if c.site.OxdID != "" {
 		return "oxd:" + c.site.OxdID
 	}
-	return "site:" + c.wire.OPHost + c.wire.OPDiscoveryPath + " " + c.wire.AuthorizationRedirectURI + " " + c.wire.ClientID
+	w := &c.config.Load().wire
+	return "site:" + w.OPHost + w.OPDiscoveryPath + " " + w.AuthorizationRedirectURI + " " + w.ClientID
+}
+
+// AuthorizationRedirectURI returns the callback of the site as Site.Params has it,
+// "" if it has none.
+func (c *Client) AuthorizationRedirectURI() string { return c.site.Params.AuthorizationRedirectURI }
+
+// AddClaimsRedirectURI adds an absolute URL to those to which a claims gathering
+// may return, in addition to Site.Params. It does no I/O: the next command
+// registers it, or updates the registration. A site registered elsewhere, by
+// its OxdID, stays as it is.
+func (c *Client) AddClaimsRedirectURI(uri string) error {
+	return c.addAddress(uri, func(w *siteWire) *[]string { return &w.ClaimsRedirectURI })
+}
+
+// AddFrontchannelLogoutURI adds an absolute URL to those that the provider's
+// logout page loads (OpenID Connect Front-Channel Logout 1.0), in the same way
+// as [Client.AddClaimsRedirectURI].
+func (c *Client) AddFrontchannelLogoutURI(uri string) error {
+	return c.addAddress(uri, func(w *siteWire) *[]string { return &w.FrontchannelLogoutURIs })
+}
+
+// DefaultPostLogoutRedirectURI sets where the provider sends the browser after a
+// logout, unless Site.Params has an address for that, in the same way as
+// [Client.AddClaimsRedirectURI].
+func (c *Client) DefaultPostLogoutRedirectURI(uri string) error {
+	if c.site.Params.PostLogoutRedirectURI != "" {
+		return nil
+	}
+	return c.changeConfig(uri, func(w *siteWire) { w.PostLogoutRedirectURI = uri })
+}
+
+func (c *Client) addAddress(uri string, list func(*siteWire) *[]string) error {
+	return c.changeConfig(uri, func(w *siteWire) {
+		if addresses := list(w); !slices.Contains(*addresses, uri) {
+			*addresses = append(slices.Clone(*addresses), uri)
+		}
+	})
+}
+
+// changeConfig enters an address. The registration follows with the next command.
+func (c *Client) changeConfig(uri string, change func(*siteWire)) error {
+	if err := checkPlainURL(uri); err != nil {
+		return fmt.Errorf("oxd: address %q: %w", uri, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := *c.config.Load()
+	change(&next.wire)
+	_, next.metadata = next.wire.fingerprints()
+	c.config.Store(&next)
+	return nil
 }
 
 // Close waits for commands in progress and closes the transport if it can be

@@ -33,9 +33,12 @@ func TestConfigurationIsChecked(t *testing.T) {
 		{"known and protected", https, oxd.Site{OxdID: "x", Protected: true, Credentials: credentials()}, nil},
 
 		{"no transport", nil, oxd.Site{Params: siteParams()}, []string{"no transport"}},
-		{"nothing", tcp, oxd.Site{}, []string{"redirect URI", "OP host"}},
+		{"nothing", tcp, oxd.Site{}, []string{"AuthorizationRedirectURI", "OPHost"}},
+		{"impossible addresses", tcp, oxd.Site{OxdID: "x", Params: oxd.RegisterSiteParams{
+			PostLogoutRedirectURI: "/bye", RedirectURIs: []string{"x:"}, FrontchannelLogoutURIs: []string{"https://"}, ClaimsRedirectURI: []string{"javascript:x"},
+		}}, []string{"PostLogoutRedirectURI \"/bye\"", "RedirectURIs", "FrontchannelLogoutURIs", "ClaimsRedirectURI"}},
 		{"everything wrong at once", nil, oxd.Site{Params: oxd.RegisterSiteParams{ClientID: "i"}, Credentials: credentials()},
-			[]string{"no transport", "redirect URI", "OP host", "go together", "Site.Credentials"}},
+			[]string{"no transport", "AuthorizationRedirectURI", "OPHost", "go together", "Site.Credentials"}},
 		{"redirect URI with a query", tcp, with(func(p *oxd.RegisterSiteParams) { p.AuthorizationRedirectURI += "?a=b" }), []string{"query"}},
 		{"redirect URI with a fragment", tcp, with(func(p *oxd.RegisterSiteParams) { p.AuthorizationRedirectURI += "#a" }), []string{"query"}},
 		{"redirect URI of an app", tcp, with(func(p *oxd.RegisterSiteParams) { p.AuthorizationRedirectURI = "myapp://cb" }), []string{"absolute"}},
@@ -44,7 +47,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		{"client secret alone", tcp, with(func(p *oxd.RegisterSiteParams) { p.ClientSecret = secret("s") }), []string{"go together"}},
 		{"HTTPS without protection", https, oxd.Site{Params: siteParams()}, []string{"Protected"}},
 		{"known and protected without credentials", tcp, oxd.Site{OxdID: "x", Protected: true}, []string{"needs Site.Credentials"}},
-		{"credentials without host", tcp, oxd.Site{OxdID: "x", Protected: true, Credentials: &oxd.Credentials{ClientID: "i", ClientSecret: secret("s")}}, []string{"OP host"}},
+		{"credentials without host", tcp, oxd.Site{OxdID: "x", Protected: true, Credentials: &oxd.Credentials{ClientID: "i", ClientSecret: secret("s")}}, []string{"OPHost"}},
 		{"credentials without secret", tcp, oxd.Site{OxdID: "x", Protected: true, Credentials: &oxd.Credentials{ClientID: "i", OPHost: "h"}}, []string{"secret missing"}},
 		{"credentials for an unprotected site", tcp, oxd.Site{OxdID: "x", Credentials: credentials()}, []string{"protected sites"}},
 		{"credentials for a site to be registered", tcp, oxd.Site{Params: siteParams(), Protected: true, Credentials: credentials()}, []string{"protected sites"}},

@@ -53,6 +53,7 @@ func fullParams() oxd.RegisterSiteParams {
 
 const fullWire = `{
 	"authorization_redirect_uri":"https://app.example.org/cb","op_host":"https://idp.example.org",
+	"post_logout_redirect_uri":"https://app.example.org/",
 	"op_discovery_path":"/oxauth","post_logout_redirect_uri":"https://app.example.org/bye",
 	"redirect_uris":["https://app.example.org/cb2"],"application_type":"web","response_types":["code"],
 	"grant_types":["authorization_code"],"scope":["openid"],"acr_values":["basic"],"client_name":"Zoë",
@@ -64,6 +65,7 @@ const fullWire = `{
 
 const minimalWire = `{
 	"authorization_redirect_uri":"https://app.example.org/cb","op_host":"https://idp.example.org",
+	"post_logout_redirect_uri":"https://app.example.org/",
 	"grant_types":["authorization_code","refresh_token","client_credentials"],
 	"scope":["openid","profile","email","uma_protection"]}`
 
@@ -304,6 +306,7 @@ func TestUpdateTriesTheLaterNameAndKeepsTheMetadataOfTheSite(t *testing.T) {
 	assert.Equal(t, params{
 		"oxd_id": "site-1", "client_name": "new",
 		"authorization_redirect_uri": "https://app.example.org/cb", "redirect_uris": []any{"https://app.example.org/cb"},
+		"post_logout_redirect_uri":        "https://app.example.org/",
 		"grant_types":                     []any{"authorization_code", "refresh_token"},
 		"scope":                           []any{"openid", "profile", "email", "uma_protection"},
 		"client_frontchannel_logout_uris": []any{"https://app.example.org/fc"},

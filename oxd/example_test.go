@@ -79,7 +79,7 @@ func ExampleNewClient() {
 	defer client.Close()
 	fmt.Println(client.Audience())
 	// Output:
-	// oxd: authorization redirect URI: has a query, a fragment or a character that oxd would not encode
+	// oxd: AuthorizationRedirectURI "https://app.example.org/auth/callback#fragment": has a query, a fragment or a character that oxd would not encode
 	// site:https://idp.example.org https://app.example.org/auth/callback
 }
 

@@ -222,7 +222,7 @@ func (c *Client) LogoutURL(ctx context.Context, p LogoutURLParams) (string, erro
 		return "", err
 	}
 	if p.PostLogoutRedirectURI == "" {
-		p.PostLogoutRedirectURI = c.site.Params.PostLogoutRedirectURI
+		p.PostLogoutRedirectURI = c.config.Load().wire.PostLogoutRedirectURI
 	}
 	return c.link(ctx, command, "uri", struct {
 		IDTokenHint           string `json:"id_token_hint"`

@@ -94,7 +94,7 @@ func (c *Client) askAboutProvider(ctx context.Context, command, resource string)
 	if err := c.needsOxd4(command); err != nil {
 		return nil, nil, err
 	}
-	p := ClientTokenParams{OPHost: c.wire.OPHost, OPDiscoveryPath: c.wire.OPDiscoveryPath}
+	p := ClientTokenParams{OPHost: c.config.Load().wire.OPHost, OPDiscoveryPath: c.config.Load().wire.OPDiscoveryPath}
 	if cr := c.site.Credentials; cr != nil {
 		p.OPHost, p.OPDiscoveryPath = normalHost(cr.OPHost), normalPath(cr.OPDiscoveryPath)
 	}

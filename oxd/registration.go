@@ -56,7 +56,7 @@ func (r *registration) expired() bool {
 }
 
 func (c *Client) fixedRegistration() *registration {
-	reg := &registration{fixed: true, Registration: Registration{OxdID: c.site.OxdID, OPHost: c.wire.OPHost}}
+	reg := &registration{fixed: true, Registration: Registration{OxdID: c.site.OxdID, OPHost: c.config.Load().wire.OPHost}}
 	if cr := c.site.Credentials; cr != nil {
 		reg.OPHost, reg.ClientID, reg.ClientSecret = normalHost(cr.OPHost), cr.ClientID, cr.ClientSecret
 	}
@@ -108,7 +108,7 @@ func (c *Client) verify(ctx context.Context, reg *registration) (*registration, 
 // registration returns the registration to be used, making it if need be.
 func (c *Client) registration(ctx context.Context) (*registration, error) {
 	reg := c.current.Load()
-	if reg != nil && !reg.expired() {
+	if reg != nil && !reg.expired() && (reg.fixed || reg.metadata == c.config.Load().metadata) {
 		return reg, nil
 	}
 	return c.registerOnce(ctx, func(ctx context.Context) (*registration, error) {
@@ -164,7 +164,7 @@ func (c *Client) establish(ctx context.Context, have *registration) (*registrati
 			return c.create(ctx, "")
 		case !c.fits(kept):
 			return c.create(ctx, kept.OxdID)
-		case kept.metadata == c.metadata:
+		case kept.metadata == c.config.Load().metadata:
 			return kept, nil
 		}
 		return c.update(ctx, kept)
@@ -173,17 +173,18 @@ func (c *Client) establish(ctx context.Context, have *registration) (*registrati
 
 // fits reports whether a registration can be used, perhaps after an update.
 func (c *Client) fits(reg *registration) bool {
-	return reg != nil && reg.identity == c.identity && !reg.expired() &&
+	return reg != nil && reg.identity == c.config.Load().identity && !reg.expired() &&
 		(reg.ClientID != "" || !c.site.Protected)
 }
 
 // update brings oxd's registration in line with the configuration.
 func (c *Client) update(ctx context.Context, kept *registration) (*registration, error) {
-	if c.wire.ClientID != "" {
+	config := c.config.Load()
+	if config.wire.ClientID != "" {
 		return c.create(ctx, kept.OxdID) // oxd has no way to update it, and no client is made
 	}
 	err := sendUpdate(func(command string) error {
-		body, err := encode(UpdateSiteParams{}.wire(c.wire))
+		body, err := encode(UpdateSiteParams{}.wire(config.wire))
 		if err != nil {
 			return err
 		}
@@ -196,9 +197,11 @@ func (c *Client) update(ctx context.Context, kept *registration) (*registration,
 	if err != nil {
 		return nil, err
 	}
-	kept.working.Store(true)
-	kept.metadata = c.metadata
-	return kept, c.keep(kept)
+	updated := &registration{
+		Registration: kept.Registration, identity: kept.identity, metadata: config.metadata, fromFile: kept.fromFile,
+	}
+	updated.working.Store(true)
+	return updated, c.keep(updated)
 }
 
 // create registers the site. replaced is the oxd_id it has had so far.
@@ -206,8 +209,9 @@ func (c *Client) create(ctx context.Context, replaced string) (*registration, er
 	if err := c.mayRegister(replaced != ""); err != nil {
 		return nil, err
 	}
-	reg := &registration{identity: c.identity, metadata: c.metadata}
-	err := c.newSite(ctx, reg)
+	config := c.config.Load()
+	reg := &registration{identity: config.identity, metadata: config.metadata}
+	err := c.newSite(ctx, reg, config.wire)
 	c.registered(replaced != "", err)
 	if err != nil {
 		return nil, err
@@ -216,9 +220,9 @@ func (c *Client) create(ctx context.Context, replaced string) (*registration, er
 	return reg, c.keep(reg)
 }
 
-func (c *Client) newSite(ctx context.Context, reg *registration) error {
+func (c *Client) newSite(ctx context.Context, reg *registration, wire siteWire) error {
 	if c.site.Protected {
-		o, err := c.sendDirect(ctx, setupCommand, c.wire)
+		o, err := c.sendDirect(ctx, setupCommand, wire)
 		if err != nil {
 			return err
 		}
@@ -227,17 +231,17 @@ func (c *Client) newSite(ctx context.Context, reg *registration) error {
 			return err
 		}
 		reg.Registration = Registration{
-			OxdID: r.OxdID, OPHost: c.wire.OPHost, ClientID: r.ClientID, ClientSecret: r.ClientSecret,
+			OxdID: r.OxdID, OPHost: wire.OPHost, ClientID: r.ClientID, ClientSecret: r.ClientSecret,
 			RegistrationAccessToken: r.RegistrationAccessToken, RegistrationClientURI: r.RegistrationClientURI,
 			ClientSecretExpiresAt: r.ClientSecretExpiresAt,
 		}
 		return nil
 	}
-	o, err := c.sendDirect(ctx, "register_site", c.wire)
+	o, err := c.sendDirect(ctx, "register_site", wire)
 	if err != nil {
 		return err
 	}
-	reg.OxdID, reg.OPHost = o.text("oxd_id"), c.wire.OPHost
+	reg.OxdID, reg.OPHost = o.text("oxd_id"), wire.OPHost
 	if reg.OxdID == "" {
 		return useless("register_site", "oxd_id")
 	}

@@ -190,3 +190,48 @@ func TestRegistrationGoesOnWithoutTheCallerWhoStartedIt(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled, "cancelled before it began")
 	assert.Equal(t, 1, f.count("register_site"))
 }
+
+func TestAnAddressAddedIsRegisteredOnce(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.numberSites()
+	f.reply("update_site_registration", answer{data: params{"oxd_id": "site-1"}})
+	c := newClient(t, f.transport(), oxd.Site{Params: siteParams()})
+	require.NoError(t, c.AddClaimsRedirectURI("https://app.example.org/claims"))
+	require.NoError(t, c.AddFrontchannelLogoutURI("https://app.example.org/fc"))
+	require.NoError(t, c.AddFrontchannelLogoutURI("https://app.example.org/fc"))
+	for _, bad := range []string{"", "/claims", "javascript:x", "https://"} {
+		assert.Error(t, c.AddClaimsRedirectURI(bad), bad)
+	}
+	_, err := authorize(t, c)
+	require.NoError(t, err)
+	sent := f.sent("register_site")
+	require.Len(t, sent, 1)
+	assert.Equal(t, []any{"https://app.example.org/claims"}, sent[0]["claims_redirect_uri"])
+	assert.Equal(t, []any{"https://app.example.org/fc"}, sent[0]["client_frontchannel_logout_uris"])
+	assert.Equal(t, "https://app.example.org/cb", c.AuthorizationRedirectURI())
+
+	// One that comes after the registration updates it, however many commands there are.
+	audience := c.Audience()
+	require.NoError(t, c.AddClaimsRedirectURI("https://app.example.org/more"))
+	for range 3 {
+		_, err = authorize(t, c)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, audience, c.Audience())
+	require.Len(t, f.sent("register_site"), 1)
+	updated := f.sent("update_site_registration")
+	require.Len(t, updated, 1)
+	assert.Equal(t, []any{"https://app.example.org/claims", "https://app.example.org/more"}, updated[0]["claims_redirect_uri"])
+}
+
+func TestAnAddressAddedToASiteRegisteredElsewhereIsNotSent(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	c := newClient(t, f.transport(), oxd.Site{OxdID: "elsewhere", Params: siteParams()})
+	require.NoError(t, c.AddClaimsRedirectURI("https://app.example.org/claims"))
+	_, err := authorize(t, c)
+	require.NoError(t, err)
+	assert.Zero(t, f.count("register_site")+f.count("update_site_registration"))
+	assert.Equal(t, "https://app.example.org/cb", c.AuthorizationRedirectURI())
+}

@@ -88,6 +88,7 @@ func TestRESTProtectedSiteNeedsNoSetUpClient(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"/register-site", "/get-client-token", "/get-authorization-url t1"}, f.log())
 	assert.JSONEq(t, `{"op_host":"https://idp.example.org","redirect_uris":["https://app.example.org/cb"],
+		"post_logout_redirect_uris":["https://app.example.org/"],
 		"grant_types":["authorization_code","refresh_token","client_credentials"],
 		"scope":["openid","profile","email","uma_protection","oxd"]}`, f.calls[0].body)
 	assert.JSONEq(t, `{"op_host":"https://idp.example.org","client_id":"cid","client_secret":"csec","scope":["openid","oxd"]}`, f.calls[1].body)

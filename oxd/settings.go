@@ -10,8 +10,9 @@ import (
 
 // Site says on whose behalf commands are sent: either OxdID, or Params.
 type Site struct {
-	// OxdID is a site registered elsewhere. Nothing is registered or kept then;
-	// of Params only metadata for UpdateSite and LogoutURL is used.
+	// OxdID is a site registered elsewhere. Nothing is registered or kept then. Of
+	// Params the redirect URL is for the caller of [Client.AuthorizationRedirectURI],
+	// and the metadata for UpdateSite and LogoutURL.
 	OxdID string
 	// Params is what to register on first use.
 	Params RegisterSiteParams
@@ -42,7 +43,7 @@ func (cr *Credentials) check() error {
 		return errors.New("oxd: Site.Credentials: client id or secret missing")
 	}
 	if err := checkPlainURL(normalHost(cr.OPHost)); err != nil {
-		return fmt.Errorf("oxd: Site.Credentials: OP host: %w", err)
+		return fmt.Errorf("oxd: Site.Credentials.OPHost: %w", err)
 	}
 	return nil
 }
@@ -94,6 +95,8 @@ func (s *Site) check() error {
 	var errs []error
 	if s.OxdID == "" {
 		errs = append(errs, s.Params.check())
+	} else {
+		errs = append(errs, s.Params.checkAddresses())
 	}
 	switch elsewhere := s.OxdID != "" && s.Protected; {
 	case elsewhere && s.Credentials == nil:

@@ -3,9 +3,11 @@ package oxd
 // The commands that register, update and protect a site, with their parameters.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -19,7 +21,10 @@ type RegisterSiteParams struct {
 	// OPHost is the provider, for example https://idp.example.org.
 	OPHost string
 	// OPDiscoveryPath is put between OPHost and /.well-known/...; no UMA then.
-	OPDiscoveryPath       string
+	OPDiscoveryPath string
+	// PostLogoutRedirectURI is where the provider sends the browser after a logout
+	// (OpenID Connect RP-Initiated Logout section 2). It defaults to the root of the
+	// origin of AuthorizationRedirectURI.
 	PostLogoutRedirectURI string
 	// RedirectURIs are registered in addition.
 	RedirectURIs []string
@@ -42,7 +47,7 @@ type RegisterSiteParams struct {
 	TokenEndpointAuthMethod string // forwarded; oxd itself always uses HTTP Basic
 	RequestURIs             []string
 	// FrontchannelLogoutURIs are loaded by the provider's logout page (OpenID Connect
-	// Front-Channel Logout 1.0): an application's FrontChannelLogoutPath, absolute.
+	// Front-Channel Logout 1.0), beside those of [Client.AddFrontchannelLogoutURI].
 	FrontchannelLogoutURIs []string
 	SectorIdentifierURI    string
 	Contacts               []string
@@ -97,7 +102,7 @@ func (p RegisterSiteParams) wire() siteWire {
 	w := siteWire{
 		AuthorizationRedirectURI: p.AuthorizationRedirectURI,
 		OPHost:                   normalHost(p.OPHost),
-		PostLogoutRedirectURI:    p.PostLogoutRedirectURI,
+		PostLogoutRedirectURI:    cmp.Or(p.PostLogoutRedirectURI, rootOf(p.AuthorizationRedirectURI)),
 		RedirectURIs:             p.RedirectURIs,
 		ApplicationType:          p.ApplicationType,
 		ResponseTypes:            p.ResponseTypes,
@@ -128,6 +133,15 @@ func (p RegisterSiteParams) wire() siteWire {
 	return w
 }
 
+// rootOf returns the root of the origin of a URL, "" if there is none.
+func rootOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host + "/"
+}
+
 // normalHost adds what oxd itself adds for logins but not for UMA, where a host
 // without scheme or with a slash at the end does not work.
 func normalHost(host string) string {
@@ -145,17 +159,40 @@ func normalPath(path string) string {
 	return path
 }
 
-// check returns all that is wrong with p.
+// check returns all that is wrong with p, each by its field.
 func (p RegisterSiteParams) check() error {
 	var errs []error
 	if err := checkPlainURL(p.AuthorizationRedirectURI); err != nil {
-		errs = append(errs, fmt.Errorf("oxd: authorization redirect URI: %w", err))
+		errs = append(errs, fmt.Errorf("oxd: AuthorizationRedirectURI %q: %w", p.AuthorizationRedirectURI, err))
 	}
 	if err := checkPlainURL(normalHost(p.OPHost)); err != nil {
-		errs = append(errs, fmt.Errorf("oxd: OP host: %w", err))
+		errs = append(errs, fmt.Errorf("oxd: OPHost %q: %w", p.OPHost, err))
 	}
+	errs = append(errs, p.checkAddresses())
 	if (p.ClientID == "") != p.ClientSecret.IsZero() {
-		errs = append(errs, errors.New("oxd: client id and client secret go together; oxd would ignore one alone"))
+		errs = append(errs, errors.New("oxd: ClientID and ClientSecret go together; oxd would ignore one alone"))
+	}
+	return errors.Join(errs...)
+}
+
+// checkAddresses checks the optional addresses to which a browser or the provider goes.
+func (p RegisterSiteParams) checkAddresses() error {
+	var errs []error
+	for _, list := range []struct {
+		field     string
+		addresses []string
+	}{
+		{"PostLogoutRedirectURI", []string{p.PostLogoutRedirectURI}},
+		{"RedirectURIs", p.RedirectURIs},
+		{"FrontchannelLogoutURIs", p.FrontchannelLogoutURIs},
+		{"ClaimsRedirectURI", p.ClaimsRedirectURI},
+	} {
+		for _, address := range list.addresses {
+			u, err := url.Parse(address)
+			if address != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+				errs = append(errs, fmt.Errorf("oxd: %s %q: not an absolute http or https URL", list.field, address))
+			}
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -83,13 +83,13 @@ func (c *Client) clientToken(ctx context.Context, p ClientTokenParams) (*ClientT
 // 3.1.4 looks for, if the site is registered with it, and oxd 4 always.
 func (c *Client) tokenParams(reg *registration) ClientTokenParams {
 	p := ClientTokenParams{
-		OPHost: reg.OPHost, OPDiscoveryPath: c.wire.OPDiscoveryPath,
+		OPHost: reg.OPHost, OPDiscoveryPath: c.config.Load().wire.OPDiscoveryPath,
 		ClientID: reg.ClientID, ClientSecret: reg.ClientSecret,
 	}
 	if cr := c.site.Credentials; cr != nil {
 		p.OPHost, p.OPDiscoveryPath = cr.OPHost, cr.OPDiscoveryPath
 	}
-	if c.oxd4 || slices.Contains(c.wire.Scope, tokenScope) {
+	if c.oxd4 || slices.Contains(c.config.Load().wire.Scope, tokenScope) {
 		p.Scope = []string{"openid", tokenScope}
 	}
 	return p

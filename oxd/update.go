@@ -44,13 +44,13 @@ func (c *Client) UpdateSite(ctx context.Context, p UpdateSiteParams) error {
 	if c.oxd4 && !p.ClientSecretExpiresAt.IsZero() {
 		return fmt.Errorf("oxd: %s: expiry of the client secret: %w", updateCommandLater, ErrUnsupported)
 	}
-	w := p.wire(c.wire)
+	w := p.wire(c.config.Load().wire)
 	if c.site.Protected {
 		w = c.withTokenScope(w)
 	}
 	if w.AuthorizationRedirectURI != "" {
 		if err := checkPlainURL(w.AuthorizationRedirectURI); err != nil {
-			return fmt.Errorf("oxd: authorization redirect URI: %w", err)
+			return fmt.Errorf("oxd: AuthorizationRedirectURI: %w", err)
 		}
 	}
 	return sendUpdate(func(command string) error {
