@@ -28,7 +28,7 @@ func (l *logins) serveCallback(w http.ResponseWriter, r *http.Request) {
 	}
 	q, err := callbackQuery(r.URL.RawQuery)
 	if err != nil {
-		l.answers.failLogin(w, r, err)
+		l.answers.failLogin(w, r, err, l.site.Outside("/"))
 		return
 	}
 	jar := l.sessions.jar(r)
@@ -39,6 +39,10 @@ func (l *logins) serveCallback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	l.trips.logins.Forget(w, name) // the login is over, whatever comes of it
+	if err := l.misplaced(r); err != nil {
+		l.answers.failLogin(w, r, err, trip.ReturnTo)
+		return
+	}
 	if trip.Expired(time.Now()) {
 		l.restart(w, r, trip, fmt.Errorf("%w: the login took too long", ErrState))
 		return
@@ -50,27 +54,19 @@ func (l *logins) serveCallback(w http.ResponseWriter, r *http.Request) {
 	l.finish(w, r, jar, trip, q)
 }
 
-// callbackQuery reads the query of a return from the provider. It has one state.
-func callbackQuery(raw string) (url.Values, error) {
-	q, err := web.Query(raw, "code", "state", "error", "error_description", "iss")
-	if err == nil && q.Get("state") == "" {
-		err = web.ErrQuery
-	}
-	return q, err
-}
-
 // stray answers a callback without a login to finish: replayed, bookmarked, reached with the back
 // button, or forged. oxd is not asked. A person who is signed in goes on to the page that login was
 // for; everyone else gets a page with a link, not a redirect, because a browser that keeps no
 // cookies would go round for ever.
 func (l *logins) stray(w http.ResponseWriter, r *http.Request, state string) {
+	start := l.site.Outside("/")
 	if _, err := l.sessions.load(w, r); err != nil {
-		l.answers.failLogin(w, r, ErrState)
+		l.answers.failLogin(w, r, ErrState, start)
 		return
 	}
 	target, ok := l.trips.used.Find(l.trips.logins.Digest(state))
 	if !ok {
-		target = "/"
+		target = start
 	}
 	redirect(w, target)
 }
@@ -78,7 +74,7 @@ func (l *logins) stray(w http.ResponseWriter, r *http.Request, state string) {
 // restart begins the same login again, at most maxRestarts times; then cause is shown.
 func (l *logins) restart(w http.ResponseWriter, r *http.Request, trip *pending.Login, cause error) {
 	if trip.Restarts >= maxRestarts {
-		l.answers.failLogin(w, r, cause)
+		l.answers.failLogin(w, r, cause, trip.ReturnTo)
 		return
 	}
 	l.journal.InfoContext(r.Context(), "oxdauth: login starts again", "attempt", trip.Restarts+1, "cause", cause)
@@ -94,11 +90,11 @@ func (l *logins) restart(w http.ResponseWriter, r *http.Request, trip *pending.L
 // finish exchanges the code, checks the answer and replaces whatever session the browser had.
 func (l *logins) finish(w http.ResponseWriter, r *http.Request, jar sealed.Jar, trip *pending.Login, q url.Values) {
 	if code := q.Get("error"); code != "" {
-		l.answers.failLogin(w, r, newProviderError(code, q.Get("error_description")))
+		l.answers.failLogin(w, r, newProviderError(code, q.Get("error_description")), trip.ReturnTo)
 		return
 	}
 	if q.Get("code") == "" {
-		l.answers.failLogin(w, r, web.ErrQuery)
+		l.answers.failLogin(w, r, web.ErrQuery, trip.ReturnTo)
 		return
 	}
 	answer, err := l.client.TokensByCode(r.Context(), q.Get("code"), q.Get("state"))
@@ -111,14 +107,14 @@ func (l *logins) finish(w http.ResponseWriter, r *http.Request, jar sealed.Jar, 
 		err = checkIDToken(answer, trip, q.Get("iss"))
 	}
 	if err != nil {
-		l.answers.failLogin(w, r, err)
+		l.answers.failLogin(w, r, err, trip.ReturnTo)
 		return
 	}
 	authTime, _ := answer.Claims.Time("auth_time")
 	weak := !requirementOf(trip).met(answer.Claims.Get("acr"), authTime)
 	before := l.sessions.find(jar, new(session.Identity), time.Now())
 	if weak && before.identity != nil {
-		l.answers.failLogin(w, r, ErrACR) // the session from before is untouched
+		l.answers.failLogin(w, r, ErrACR, trip.ReturnTo) // the session from before is untouched
 		return
 	}
 	claims, err := l.collectClaims(r.Context(), answer)
@@ -127,10 +123,11 @@ func (l *logins) finish(w http.ResponseWriter, r *http.Request, jar sealed.Jar, 
 	}
 	switch {
 	case err != nil:
-		l.answers.failLogin(w, r, err)
+		l.answers.failLogin(w, r, err, trip.ReturnTo)
 	case weak:
 		l.answers.fail(w, r, ErrACR)
 	default:
+		l.sessions.rounds.Count(w, jar)
 		l.goOn(w, r, jar, trip)
 	}
 }

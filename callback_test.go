@@ -172,27 +172,26 @@ func TestConfiguredURLsAreValidated(t *testing.T) {
 	t.Parallel()
 	t.Run("V-12", func(t *testing.T) {
 		t.Parallel()
-		srv := oxdtest.NewServer()
-		t.Cleanup(srv.Close)
-		client := srv.Client("https://app.example/auth/callback")
+		at := func(raw string, opts ...oxdauth.Option) error {
+			client, err := oxd.NewClient(&oxd.TCPTransport{}, siteOf("site", raw))
+			require.NoError(t, err)
+			_, err = oxdauth.New(client, append(opts, oxdauth.WithKeys(testKey), oxdauth.WithLogger((&logBuffer{}).logger()))...)
+			return err
+		}
 		for name, raw := range map[string]string{
 			"a host in brackets": "https://[evil.com]/cb", "no host": "https:///cb", "relative": "/cb", "a fragment": "https://app.example/cb#x",
 			"an empty fragment": "https://app.example/cb#", "a query": "https://app.example/cb?x=1", "an empty query": "https://app.example/cb?",
 			"a user": "https://u:p@app.example/cb", "no path": "https://app.example", "the root": "https://app.example/", "dots": "https://app.example/a/../cb",
 			"another scheme": "ftp://app.example/cb", "plain http": "http://app.example/cb", "opaque": "https:app.example/cb", "garbage": "https://%zz/cb",
-			"an escaped path": "https://app.example/c%62", "named login": "https://app.example/auth/login",
+			"an escaped path": "https://app.example/c%62",
 		} {
-			_, err := oxdauth.New(client, raw, oxdauth.WithKeys(testKey))
-			assert.Error(t, err, "%s: %s", name, raw)
+			assert.ErrorContains(t, at(raw), "Site.Params.AuthorizationRedirectURI", "%s: %s", name, raw)
 		}
-		_, err := oxdauth.New(client, "http://app.example/cb", oxdauth.WithInsecureCookies())
-		assert.Error(t, err, "plain http is for loopback hosts")
-		quiet := oxdauth.WithLogger((&logBuffer{}).logger())
-		_, err = oxdauth.New(client, "https://app.example/cb", oxdauth.WithInsecureCookies())
-		assert.Error(t, err, "https needs no insecure cookies")
+		assert.ErrorContains(t, at("http://app.example/cb", oxdauth.WithInsecureCookies()), "loopback", "plain http is for loopback hosts")
+		assert.ErrorContains(t, at("https://app.example/cb", oxdauth.WithInsecureCookies()), "loopback", "https needs no insecure cookies")
+		assert.ErrorContains(t, at(""), "Site.Params.AuthorizationRedirectURI is missing")
 		for _, raw := range []string{"http://localhost:8080/cb", "http://127.0.0.1/cb", "http://[::1]:80/cb"} {
-			_, err = oxdauth.New(client, raw, oxdauth.WithInsecureCookies(), quiet)
-			assert.NoError(t, err, raw)
+			assert.NoError(t, at(raw, oxdauth.WithInsecureCookies()), raw)
 		}
 	})
 }
@@ -278,7 +277,7 @@ func TestAPlantedLoginCookieIsIgnored(t *testing.T) {
 func newInsecureLog(t *testing.T, a *app) string {
 	t.Helper()
 	log := &logBuffer{}
-	_, err := oxdauth.New(a.srv.Client("http://localhost:1/cb"), "http://localhost:1/cb", oxdauth.WithInsecureCookies(), oxdauth.WithLogger(log.logger()))
+	_, err := oxdauth.New(a.srv.Client("http://localhost:1/cb"), oxdauth.WithInsecureCookies(), oxdauth.WithLogger(log.logger()))
 	require.NoError(t, err)
 	return log.String()
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,6 +22,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"example.com/oxdauth"
 )
 
 // fragmentHead stands before the code of the documents that is no whole program. The names it gives
@@ -144,12 +147,12 @@ func TestEveryOptionIsDocumented(t *testing.T) {
 			continue
 		}
 		result, ok := f.Type.Results.List[0].Type.(*ast.Ident)
-		if ok && slices.Contains([]string{"Option", "GuardOption", "ResourceOption"}, result.Name) {
+		if ok && slices.Contains([]string{"Option", "GuardOption"}, result.Name) {
 			options = append(options, f.Name.Name)
 		}
 	}
 	require.Contains(t, options, "WithKeys")
-	require.Contains(t, options, "Recheck")
+	require.Contains(t, options, "WithSessions")
 	var documented []string
 	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)\\(").FindAllStringSubmatch(documents(t)["docs/options.md"], -1) {
 		documented = append(documented, row[1])
@@ -157,6 +160,23 @@ func TestEveryOptionIsDocumented(t *testing.T) {
 	slices.Sort(options)
 	slices.Sort(documented)
 	assert.Equal(t, options, documented, "the rows of the tables in docs/options.md")
+}
+
+// TestEveryFieldOfAResourceIsDocumented is the same for the fields of [oxdauth.Resource].
+func TestEveryFieldOfAResourceIsDocumented(t *testing.T) {
+	t.Parallel()
+	var fields, documented []string
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[oxdauth.Resource]()) {
+		fields = append(fields, field.Name)
+	}
+	_, section, found := strings.Cut(documents(t)["docs/options.md"], "\n## Of a resource\n")
+	require.True(t, found)
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` ").FindAllStringSubmatch(section, -1) {
+		documented = append(documented, row[1])
+	}
+	require.NotEmpty(t, fields)
+	assert.Equal(t, fields, documented, "the rows of the table, in the order of the fields")
 }
 
 func exportedFuncs(t *testing.T) []*ast.FuncDecl {

@@ -35,8 +35,11 @@ var (
 	// ErrNoRefreshToken means that the provider issued no refresh token, so the access token cannot
 	// be renewed.
 	ErrNoRefreshToken = errors.New("oxdauth: the session has no refresh token")
+	// ErrClaims means that a return from gathering claims does not belong to a claims gathering
+	// that this browser and session have started and not yet finished.
+	ErrClaims = errors.New("oxdauth: the claims gathering does not belong to this session")
 	// ErrAccessWithdrawn is the [context.Cause] of a request whose access ended while it was
-	// served; see [Recheck].
+	// served; see [Resource].
 	ErrAccessWithdrawn = errors.New("oxdauth: access withdrawn")
 
 	// ErrSessionTooLarge means that tokens and claims do not fit in the cookies that browsers
@@ -48,6 +51,8 @@ var (
 	ErrStore = errStore() // "oxdauth: the session store failed"
 
 	errBadLogout = errors.New("oxdauth: logout from the provider refused")
+	errMisplaced = errors.New("oxdauth: the callback arrives under another path")
+	errRounds    = errors.New("oxdauth: logins succeed and leave no session: cookies get lost on the way, or another replica has other keys")
 	errMethod    = errors.New("oxdauth: method not allowed")
 	errAuthURL   = errors.New("oxdauth: oxd answered an unusable authorization URL")
 )
@@ -55,6 +60,32 @@ var (
 // The packages that return these errors cannot import this one.
 func errTooLarge() error { return sealed.ErrTooLarge }
 func errStore() error    { return replica.ErrStore }
+
+// RequestError is what an [ErrorHandler] gets: an error, and what belongs to its request.
+type RequestError struct {
+	Err       error  // the cause, which errors.Is and errors.As find as well
+	RequestID string // as in the log and in the event; show it to the person
+	ReturnTo  string // local path and query of the page that was asked for, as the browser sees it
+	Page      bool   // a person is waiting, so answer with a page; otherwise a program
+}
+
+func (e *RequestError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *RequestError) Unwrap() error { return e.Err }
+
+// DecisionError is the cause of a page that a [Guard] refuses. Programs are answered by
+// [Guard.Refuse] instead.
+type DecisionError struct {
+	Decision Decision
+	// Waiting is set when the authorization server has asked somebody for approval (UMA 2.0 Grant
+	// section 3.3.6): trying again later may help.
+	Waiting bool
+}
+
+func (e *DecisionError) Error() string {
+	return "oxdauth: access refused: " + e.Decision.Outcome.String()
+}
 
 // ProviderError is an error answer of the provider at the callback (OAuth 2.0, RFC 6749 section
 // 4.1.2.1). Both fields come from the browser's request: show neither to a person without escaping.
@@ -70,12 +101,15 @@ func (e *ProviderError) Error() string { return "oxdauth: the provider answered 
 func StatusCode(err error) int {
 	var provider *ProviderError
 	var answered *oxd.Error
+	var refused *DecisionError
 	switch {
 	case err == nil:
 		return http.StatusOK
+	case errors.As(err, &refused):
+		return refused.Decision.Status
 	case errors.Is(err, ErrNoSession):
 		return http.StatusUnauthorized
-	case errors.Is(err, ErrState), errors.Is(err, web.ErrQuery), errors.Is(err, web.ErrPath),
+	case errors.Is(err, ErrState), errors.Is(err, ErrClaims), errors.Is(err, web.ErrQuery), errors.Is(err, web.ErrPath),
 		errors.Is(err, errBadLogout), errors.Is(err, logouttoken.ErrInvalid):
 		return http.StatusBadRequest
 	case errors.Is(err, ErrACR), errors.Is(err, ErrForbidden), errors.Is(err, ErrCrossOrigin):

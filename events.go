@@ -59,8 +59,9 @@ const (
 type Event struct {
 	Kind EventKind
 	Time time.Time
-	// Subject and Issuer are those of the session, empty where there is none.
-	Subject, Issuer string
+	// Subject, Issuer and SessionID are those of the session ([Session.ID]), empty where there is
+	// none.
+	Subject, Issuer, SessionID string
 	// Reason is set for SessionEnded.
 	Reason EndReason
 	// Status and RequestID are those of the answer, for LoginFailed and RequestRefused; the person
@@ -73,7 +74,7 @@ type Event struct {
 
 // eventOf returns an event about a session.
 func eventOf(v *session.Identity, kind EventKind) Event {
-	return Event{Kind: kind, Subject: v.Subject, Issuer: v.Issuer}
+	return Event{Kind: kind, Subject: v.Subject, Issuer: v.Issuer, SessionID: publicID(v)}
 }
 
 // journal is where the components report: the log, and the application's event hook.

@@ -2,6 +2,7 @@ package oxdauth_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -20,7 +21,7 @@ func Example() {
 	defer srv.Close()
 
 	base := srv.ServeApp(func(base string) http.Handler {
-		auth, err := oxdauth.New(srv.Client(base+"/auth/callback"), base+"/auth/callback", oxdauth.WithKeys(testKey))
+		auth, err := oxdauth.New(srv.Client(base+"/auth/callback"), oxdauth.WithKeys(testKey))
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -45,14 +46,13 @@ func ExampleNew() {
 		Params: oxd.RegisterSiteParams{
 			OPHost:                   "https://idp.example.org",
 			AuthorizationRedirectURI: "https://admin.example.org/auth/callback",
-			PostLogoutRedirectURI:    "https://admin.example.org/",
 		},
 		File: "oxd-site.json",
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	auth, err := oxdauth.New(client, "https://admin.example.org/auth/callback",
+	auth, err := oxdauth.New(client,
 		oxdauth.WithKeys(testKey), oxdauth.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		log.Fatal(err)
@@ -63,12 +63,17 @@ func ExampleNew() {
 
 // A problem with the arguments is reported at start, all of them at once.
 func ExampleNew_problems() {
-	_, err := oxdauth.New(nil, "http://admin.example.org/cb", oxdauth.WithKeys([]byte("too short")))
+	client, err := oxd.NewClient(&oxd.TCPTransport{}, oxd.Site{Params: oxd.RegisterSiteParams{
+		OPHost: "https://idp.example.org", AuthorizationRedirectURI: "http://admin.example.org/cb",
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = oxdauth.New(client, oxdauth.WithKeys([]byte("too short")))
 	fmt.Println(err)
 	// Output:
-	// oxdauth: New: nil client
 	// oxdauth: WithKeys: key 0: 9 bytes; want 32 random bytes, 64 hexadecimal digits or 43 base64 characters
-	// oxdauth: redirect URL "http://admin.example.org/cb": plain http needs WithInsecureCookies
+	// oxdauth: Site.Params.AuthorizationRedirectURI "http://admin.example.org/cb": plain http needs WithInsecureCookies
 }
 
 // Routes with different needs: public, signed in, strongly signed in.
@@ -111,10 +116,37 @@ func ExampleGuard() {
 	}
 	show := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "photo", r.PathValue("id")) })
 	mux := http.NewServeMux()
-	guard.Handle(mux, "GET /photos/{id}", show, oxdauth.AnyOf("photos:view", "photos:all"), oxdauth.TicketScopes("photos:view"))
+	guard.Handle(mux, "GET /photos/{id}", show, oxdauth.Resource{Scopes: []string{"photos:view", "photos:all"}, TicketScopes: []string{"photos:view"}})
 	mux.Handle("GET /health", oxdauth.Public("for the load balancer")(http.NotFoundHandler()))
 	if err := guard.Protect(context.Background()); err != nil {
 		log.Fatal(err)
 	}
 	log.Fatal(http.ListenAndServe("localhost:8080", mux))
+}
+
+// A handler that calls an API for the user, tested without a login.
+func ExampleSession_ForTest() {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		session, _ := oxdauth.SessionFromContext(r.Context())
+		fmt.Println("session", session.ID(), "calls with", session.AccessToken().Reveal())
+	})
+	r, _ := http.NewRequest(http.MethodGet, "/", nil)
+	session := (&oxdauth.Session{Subject: "u1"}).ForTest(oxdauth.TestSession{ID: "S1", AccessToken: oxd.NewSecret("at-1")})
+	handler.ServeHTTP(nil, r.WithContext(oxdauth.ContextWithSession(r.Context(), session)))
+	// Output: session S1 calls with at-1
+}
+
+// An application's own pages for errors. What it does not word itself it leaves to the default.
+func ExampleWithErrorHandler() {
+	var auth *oxdauth.Middleware // from New
+	option := oxdauth.WithErrorHandler(func(w http.ResponseWriter, r *http.Request, err error) {
+		var failed *oxdauth.RequestError
+		if !errors.As(err, &failed) || !errors.Is(err, oxdauth.ErrForbidden) {
+			auth.WriteError(w, r, err)
+			return
+		}
+		w.WriteHeader(oxdauth.StatusCode(err))
+		fmt.Fprintf(w, "Not for you. Tell the help desk: %s.", failed.RequestID)
+	})
+	_ = option // of New
 }

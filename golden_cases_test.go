@@ -255,7 +255,7 @@ func openEnd(o *goldenRun) {
 
 func recordGroupEnd(a *goldenApp, b *goldenBrowser, _ *goldenRecord, _ *plainStore) {
 	b.signIn(a)
-	a.auth.RevokeSubject(goldenIssuer, "golden-user")
+	require.NoError(b.t, a.auth.RevokeSubject(b.t.Context(), goldenIssuer, "golden-user"))
 }
 
 func openGroupEnd(o *goldenRun) {

@@ -140,14 +140,14 @@ type goldenSetup struct {
 func newGoldenApp(t *testing.T, s goldenSetup) *goldenApp {
 	t.Helper()
 	f := &goldenOxd{access: "golden-access", idToken: "e30.e30.Z29sZGVu", acr: "otp", grants: map[string]bool{"golden-rpt": true}}
-	site := oxd.Site{OxdID: "golden-site"}
+	site := siteOf("golden-site", goldenOrigin+"/auth/callback")
 	if s.registered {
 		site = oxd.Site{Params: oxd.RegisterSiteParams{OPHost: goldenIssuer, AuthorizationRedirectURI: goldenOrigin + "/auth/callback"}}
 	}
 	client, err := oxd.NewClient(f, site)
 	require.NoError(t, err)
 	log := (&logBuffer{}).logger()
-	options := []oxdauth.Option{oxdauth.WithKeys(s.keys[0], s.keys[1:]...), oxdauth.WithLogger(log), oxdauth.WithFormPreservation(),
+	options := []oxdauth.Option{oxdauth.WithKeys(s.keys[0], s.keys[1:]...), oxdauth.WithLogger(log), oxdauth.WithFormPreservation(), oxdauth.WithFrontChannelLogout(),
 		oxdauth.WithClaims("name", "groups")}
 	if s.store != nil {
 		options = append(options, oxdauth.WithStore(s.store))
@@ -155,7 +155,7 @@ func newGoldenApp(t *testing.T, s goldenSetup) *goldenApp {
 	if s.jwks != "" {
 		options = append(options, oxdauth.WithBackChannelLogout(goldenIssuer, &http.Client{Transport: goldenProvider(s.jwks)}))
 	}
-	m, err := oxdauth.New(client, goldenOrigin+"/auth/callback", options...)
+	m, err := oxdauth.New(client, options...)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, m.Close()) })
 	g, err := oxdauth.NewGuard(client, "photos", oxdauth.WithSessions(m, "/auth/claims"), oxdauth.WithGuardLogger(log),
@@ -166,7 +166,7 @@ func newGoldenApp(t *testing.T, s goldenSetup) *goldenApp {
 		_ = json.NewEncoder(w).Encode(newGoldenSession(session))
 	})
 	mux := http.NewServeMux()
-	g.Handle(mux, "GET /photos/{id}", who, oxdauth.AnyOf("view"))
+	g.Handle(mux, "GET /photos/{id}", who, oxdauth.Resource{Scopes: []string{"view"}})
 	mux.Handle("/auth/claims", g.ClaimsCallback())
 	mux.Handle("/otp", m.RequireACR("otp")(who))
 	mux.Handle("/recent", m.RequireMaxAge(time.Minute)(who))

@@ -102,7 +102,7 @@ func (a *app) middleware(base string, s setup) *oxdauth.Middleware {
 	if s.late != nil {
 		options = append(options, s.late(a.srv)...)
 	}
-	m, err := oxdauth.New(client, base+"/auth/callback", options...)
+	m, err := oxdauth.New(client, options...)
 	require.NoError(a.t, err)
 	return m
 }

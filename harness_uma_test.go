@@ -79,11 +79,11 @@ func (a *guardApp) build(base string, s guardSetup) http.Handler {
 	a.client, err = oxd.NewClient(transport, site)
 	require.NoError(a.t, err)
 	a.t.Cleanup(func() { require.NoError(a.t, a.client.Close()) })
-	options := []oxdauth.GuardOption{oxdauth.WithGuardLogger(a.log.logger()), oxdauth.WithOnDecision(a.decided),
-		oxdauth.WithCheckTimeout(30 * time.Second)} // the machine may be busy
+	options := []oxdauth.GuardOption{oxdauth.WithGuardLogger(a.log.logger()), oxdauth.WithDecisionHook(a.decided),
+		oxdauth.WithGuardTimeout(30 * time.Second)} // the machine may be busy
 	if s.sessions {
 		auth := append([]oxdauth.Option{oxdauth.WithKeys(testKey), oxdauth.WithLogger(a.log.logger())}, s.auth...)
-		a.auth, err = oxdauth.New(a.client, base+"/auth/callback", auth...)
+		a.auth, err = oxdauth.New(a.client, auth...)
 		require.NoError(a.t, err)
 		a.t.Cleanup(func() { require.NoError(a.t, a.auth.Close()) })
 		options = append(options, oxdauth.WithSessions(a.auth, "/auth/claims"))
@@ -108,12 +108,12 @@ func (a *guardApp) build(base string, s guardSetup) http.Handler {
 
 func (a *guardApp) declarePhotos(mux *http.ServeMux) {
 	g := a.guard
-	g.Handle(mux, "GET /photos/{id}", a.whoami(), oxdauth.AnyOf("view", "all"), oxdauth.TicketScopes("view"))
-	g.Handle(mux, "PUT /photos/{id}", a.whoami(), oxdauth.AnyOf("edit"))
-	g.Handle(mux, "GET /admin", a.whoami(), oxdauth.AnyOf("admin"))
-	g.Handle(mux, "GET /files/{rest...}", a.whoami(), oxdauth.AnyOf("view"))
-	g.Handle(mux, "GET /slashes/{rest...}", a.whoami(), oxdauth.AnyOf("view"), oxdauth.EncodedSlashes())
-	mux.Handle("/any/{id}", g.Require("/any/{id}", "GET", oxdauth.AnyOf("view"))(a.whoami()))
+	g.Handle(mux, "GET /photos/{id}", a.whoami(), oxdauth.Resource{Scopes: []string{"view", "all"}, TicketScopes: []string{"view"}})
+	g.Handle(mux, "PUT /photos/{id}", a.whoami(), oxdauth.Resource{Scopes: []string{"edit"}})
+	g.Handle(mux, "GET /admin", a.whoami(), oxdauth.Resource{Scopes: []string{"admin"}})
+	g.Handle(mux, "GET /files/{rest...}", a.whoami(), oxdauth.Resource{Scopes: []string{"view"}})
+	g.Handle(mux, "GET /slashes/{rest...}", a.whoami(), oxdauth.Resource{Scopes: []string{"view"}, EncodedSlashes: true})
+	mux.Handle("/any/{id}", g.Require(oxdauth.Resource{Path: "/any/{id}", Method: "GET", Scopes: []string{"view"}})(a.whoami()))
 }
 
 func (a *guardApp) decided(_ context.Context, d oxdauth.Decision) {

@@ -260,6 +260,7 @@ func (v *twoVersions) signIn(h http.Handler) {
 	v.t.Helper()
 	status, body, _ := v.page(h, v.leave(h, http.MethodGet, "/"))
 	require.Equal(v.t, http.StatusSeeOther, status, body)
+	delete(v.jar, roundCookie)
 }
 
 func (v *twoVersions) requireSession(h http.Handler, token string) {

@@ -43,45 +43,37 @@ type IdentityHeaders struct {
 	names       map[string]bool // of all headers, as sameHeader writes them
 }
 
-// HeadersOption changes one setting of [NewIdentityHeaders].
-type HeadersOption interface{ applyHeaders(*IdentityHeaders) }
-
-type headersOption func(*IdentityHeaders)
-
-func (o headersOption) applyHeaders(h *IdentityHeaders) { o(h) }
-
-// WithAccessTokenHeader passes the access token on in this header, without a scheme before it. The
-// handler can then act for the user wherever the token is accepted. Default: it is not handed on.
-func WithAccessTokenHeader(name string) HeadersOption {
-	return headersOption(func(h *IdentityHeaders) { h.accessToken = name })
+// IdentityHeadersConfig says which headers [NewIdentityHeaders] sets.
+type IdentityHeadersConfig struct {
+	// Claims has the claim of each header. "sub", "iss" and "acr" are there in every session, other
+	// claims have to be named by [WithClaims].
+	Claims map[string]string
+	// AccessToken is the header that passes the access token on, without a scheme before it. The
+	// handler can then act for the user wherever the token is accepted. Empty: it is not passed on.
+	AccessToken string
 }
 
-// NewIdentityHeaders says which header gets which claim:
+// NewIdentityHeaders returns what sets these headers:
 //
-//	headers, err := oxdauth.NewIdentityHeaders(auth, map[string]string{
-//		"X-Forwarded-User":   "sub",
-//		"X-Forwarded-Groups": "groups",
+//	headers, err := oxdauth.NewIdentityHeaders(auth, oxdauth.IdentityHeadersConfig{
+//		Claims: map[string]string{"X-Forwarded-User": "sub", "X-Forwarded-Groups": "groups"},
 //	})
 //
-// "sub", "iss" and "acr" are there in every session, other claims have to be named by [WithClaims].
 // All problems are reported at once. Names of letters, digits and dashes are accepted, except those
 // that mean something to HTTP itself.
-func NewIdentityHeaders(auth *Middleware, claims map[string]string, opts ...HeadersOption) (*IdentityHeaders, error) {
+func NewIdentityHeaders(auth *Middleware, c IdentityHeadersConfig) (*IdentityHeaders, error) {
 	if auth == nil {
 		return nil, errors.New("oxdauth: NewIdentityHeaders: nil middleware")
 	}
-	h := &IdentityHeaders{auth: auth, claims: maps.Clone(claims), names: map[string]bool{}}
-	for _, opt := range opts {
-		opt.applyHeaders(h)
-	}
+	h := &IdentityHeaders{auth: auth, claims: maps.Clone(c.Claims), accessToken: c.AccessToken, names: map[string]bool{}}
 	var errs []error
-	headers := slices.Sorted(maps.Keys(claims))
+	headers := slices.Sorted(maps.Keys(c.Claims))
 	for _, header := range headers {
-		if claim := claims[header]; !slices.Contains([]string{"sub", "iss", "acr"}, claim) && !slices.Contains(auth.logins.ask.claims, claim) {
+		if claim := c.Claims[header]; !slices.Contains([]string{"sub", "iss", "acr"}, claim) && !slices.Contains(auth.logins.ask.claims, claim) {
 			errs = append(errs, fmt.Errorf("oxdauth: identity header %q: claim %q is not one of WithClaims", header, claim))
 		}
 	}
-	if len(opts) > 0 {
+	if h.accessToken != "" {
 		headers = append(headers, h.accessToken)
 	}
 	for _, header := range headers {
@@ -184,7 +176,7 @@ func without(lines []string, separator string, unwanted func(trimmed string) boo
 func ownsCookie(m *Middleware, name string) bool {
 	trips := m.logins.trips
 	return m.sessions.identityCookie.Owns(name) || m.sessions.tokensCookie.Owns(name) ||
-		trips.logins.Owns(name) || trips.gatherings.Owns(name) || trips.forms.Owns(name)
+		trips.logins.Owns(name) || trips.gatherings.Owns(name) || trips.forms.Owns(name) || m.sessions.rounds.Owns(name)
 }
 
 func (h *IdentityHeaders) set(r *http.Request, s *Session) {

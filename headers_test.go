@@ -22,12 +22,17 @@ import (
 // identity is what the headers of most tests say.
 var identity = map[string]string{"X-Auth-User": "sub", "X-Auth-Name": "name", "X-Auth-Groups": "groups"}
 
+// identityConfig has these headers, and perhaps one for the access token.
+func identityConfig(accessToken ...string) oxdauth.IdentityHeadersConfig {
+	return oxdauth.IdentityHeadersConfig{Claims: identity, AccessToken: strings.Join(accessToken, "")}
+}
+
 // newHeadersApp answers with the headers its handler gets, open below /public/ and behind a login
 // elsewhere.
-func newHeadersApp(t *testing.T, opts ...oxdauth.HeadersOption) *app {
+func newHeadersApp(t *testing.T, accessToken ...string) *app {
 	t.Helper()
 	return newApp(t, setup{options: []oxdauth.Option{oxdauth.WithClaims("name", "groups")}, mount: func(m *oxdauth.Middleware, a *app) http.Handler {
-		headers, err := oxdauth.NewIdentityHeaders(m, identity, opts...)
+		headers, err := oxdauth.NewIdentityHeaders(m, identityConfig(accessToken...))
 		require.NoError(t, err)
 		rules, err := oxdauth.NewRules(m, needs{"/": m.Handler, "/public/": open, "/optional/": m.Optional})
 		require.NoError(t, err)
@@ -90,9 +95,9 @@ func TestForgedHeadersAreRemovedOnEveryRoute(t *testing.T) {
 }
 
 // wrapped gives the headers that a handler gets for a request made in memory.
-func wrapped(t *testing.T, a *app, given http.Header, s *oxdauth.Session, opts ...oxdauth.HeadersOption) (http.Header, *http.Request) {
+func wrapped(t *testing.T, a *app, given http.Header, s *oxdauth.Session, accessToken ...string) (http.Header, *http.Request) {
 	t.Helper()
-	headers, err := oxdauth.NewIdentityHeaders(a.auth, identity, opts...)
+	headers, err := oxdauth.NewIdentityHeaders(a.auth, identityConfig(accessToken...))
 	require.NoError(t, err)
 	r := httptest.NewRequest("GET", "/x", nil)
 	r.Header, r.Trailer = given, http.Header{"X-Auth-User": {"root"}}
@@ -252,7 +257,7 @@ func TestTheAccessTokenIsHandedOnWhenAskedFor(t *testing.T) {
 	assert.Equal(t, []string{"staff,admins"}, got["X-Auth-Groups"])
 	assert.Empty(t, got["X-Auth-Token"])
 
-	b := newHeadersApp(t, oxdauth.WithAccessTokenHeader("X-Auth-Token"))
+	b := newHeadersApp(t, "X-Auth-Token")
 	got = b.seen("GET /x", "X-Auth_Token: forged", "Cookie: "+b.sessionCookie(b.signedIn(user, password)))
 	require.Len(t, got["X-Auth-Token"], 1)
 	assert.Greater(t, len(got.Get("X-Auth-Token")), 20)
@@ -266,7 +271,7 @@ func TestASessionOfAnotherMiddlewareGivesNoHeaders(t *testing.T) {
 	a := newHeadersApp(t)
 	other := a.middleware(a.base, setup{options: []oxdauth.Option{oxdauth.WithClaims("name", "groups"), oxdauth.WithCookieName("other")}})
 	t.Cleanup(func() { require.NoError(t, other.Close()) })
-	headers, err := oxdauth.NewIdentityHeaders(other, identity)
+	headers, err := oxdauth.NewIdentityHeaders(other, identityConfig())
 	require.NoError(t, err)
 	ran := false
 	h := a.auth.Handler(headers.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -280,10 +285,10 @@ func TestASessionOfAnotherMiddlewareGivesNoHeaders(t *testing.T) {
 func TestAllProblemsOfIdentityHeadersAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, setup{})
-	_, err := oxdauth.NewIdentityHeaders(a.auth, map[string]string{
+	_, err := oxdauth.NewIdentityHeaders(a.auth, oxdauth.IdentityHeadersConfig{AccessToken: "X-Mail", Claims: map[string]string{
 		"X-User": "sub", "x-user": "sub", "X_Name": "name", "Cookie": "sub", "authorization": "sub", "X-Role": "role", "": "sub", "X Foo": "sub",
 		"-X": "sub", "X-É": "sub", "X-Forwarded-For": "sub", "X-ACR": "acr", "X-Issuer": "iss", "X-Mail": "email", "X-Line\r\n": "sub",
-	}, oxdauth.WithAccessTokenHeader("X-Mail"))
+	}})
 	require.Error(t, err)
 	for _, want := range []string{
 		`"x-user" is named twice`, `"X_Name": want letters`, `"Cookie" means`, `"authorization" means`, `"X-Role": claim "role" is not`, `"": want`,
@@ -292,9 +297,9 @@ func TestAllProblemsOfIdentityHeadersAreReportedAtOnce(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 	}
 	assert.Equal(t, 12, strings.Count(err.Error(), "\n")+1, err.Error())
-	_, err = oxdauth.NewIdentityHeaders(nil, nil)
+	_, err = oxdauth.NewIdentityHeaders(nil, oxdauth.IdentityHeadersConfig{})
 	require.Error(t, err)
-	_, err = oxdauth.NewIdentityHeaders(a.auth, nil, oxdauth.WithAccessTokenHeader(""))
+	_, err = oxdauth.NewIdentityHeaders(a.auth, oxdauth.IdentityHeadersConfig{AccessToken: " "})
 	require.Error(t, err)
 }
 
@@ -307,7 +312,7 @@ func FuzzIdentityHeaders(f *testing.F) {
 	}
 	f.Add("Cookie", "x", ",,", ";;=;", "a\r\nX: 1", "x,admins", " b")
 	auth := offline(f, oxdauth.WithClaims("name", "groups"))
-	headers, err := oxdauth.NewIdentityHeaders(auth, identity)
+	headers, err := oxdauth.NewIdentityHeaders(auth, identityConfig())
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, name, value, connection, cookie, claim, group1, group2 string) {
 		r := httptest.NewRequest("GET", "/", nil)

@@ -85,7 +85,7 @@ func TestAClaimsGatheringMayTakeTenMinutes(t *testing.T) {
 					return `{"access_token":"rpt","token_type":"Bearer"}`, nil
 				}
 				m := newAuth(t, f, oxdauth.WithKeys(key))
-				client, err := oxd.NewClient(f, oxd.Site{OxdID: "site"})
+				client, err := oxd.NewClient(f, siteOf("site", "https://app.example/auth/callback"))
 				require.NoError(t, err)
 				g, err := oxdauth.NewGuard(client, "photos", oxdauth.WithSessions(m, "/auth/claims"))
 				require.NoError(t, err)

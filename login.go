@@ -12,6 +12,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +86,14 @@ type loginRequest struct {
 	cause    error  // of a restart
 }
 
+// page returns the page to go back to after an error, "" for a form: its action may not be a page.
+func (req loginRequest) page() string {
+	if req.form != "" {
+		return ""
+	}
+	return req.returnTo
+}
+
 // requirement is what a route needs of the login behind a session.
 type requirement struct {
 	acrs   []string      // one of them; none: any
@@ -119,7 +128,7 @@ func (l *logins) require(need requirement, next http.Handler) http.Handler {
 			serve(w, r, s, next)
 			return
 		}
-		req := loginRequest{returnTo: web.Target(r), requirement: need}
+		req := loginRequest{returnTo: l.site.Target(r), requirement: need}
 		if len(need.acrs) == 0 {
 			req.acrs = l.ask.acrs
 		}
@@ -148,14 +157,18 @@ func (l *logins) begin(w http.ResponseWriter, r *http.Request, returnTo string) 
 
 // start sends the browser to the provider.
 func (l *logins) start(w http.ResponseWriter, r *http.Request, req loginRequest) {
+	if err := l.stuck(r); err != nil {
+		l.answers.failLogin(w, r, err, req.page())
+		return
+	}
 	answer, err := l.authorizationURL(r, req)
 	if err != nil {
-		l.answers.failLogin(w, r, err)
+		l.answers.failLogin(w, r, err, req.page())
 		return
 	}
 	trip, err := l.newTrip(answer, req)
 	if err != nil {
-		l.answers.failLogin(w, r, err)
+		l.answers.failLogin(w, r, err, req.page())
 		return
 	}
 	if req.form != "" && !l.trips.forms.Remember(w, &pending.Form{State: trip.State, Action: trip.ReturnTo, URLEncoded: req.form}) {
@@ -163,7 +176,7 @@ func (l *logins) start(w http.ResponseWriter, r *http.Request, req loginRequest)
 		return
 	}
 	if err := l.trips.logins.Remember(w, l.sessions.jar(r), trip); err != nil {
-		l.answers.failLogin(w, r, err)
+		l.answers.failLogin(w, r, err, req.page())
 		return
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
@@ -197,12 +210,50 @@ func (l *logins) authorizationURL(r *http.Request, req loginRequest) (answer str
 	return answer, err
 }
 
+// callbackQuery reads the query of a return from the provider. It has one state.
+func callbackQuery(raw string) (url.Values, error) {
+	q, err := web.Query(raw, "code", "state", "error", "error_description", "iss")
+	if err == nil && q.Get("state") == "" {
+		err = web.ErrQuery
+	}
+	return q, err
+}
+
+// stuck returns an error for a request on which a login would only lead to the next one: a callback
+// that arrives under a path that is not ours, or a browser whose logins succeed and leave no
+// session.
+func (l *logins) stuck(r *http.Request) error {
+	jar := l.sessions.jar(r)
+	if l.sessions.rounds.TooMany(jar) {
+		return errRounds
+	}
+	q, err := callbackQuery(r.URL.RawQuery)
+	if err != nil || q.Get("code") == "" && q.Get("error") == "" || l.trips.logins.Find(jar, q.Get("state"), new(pending.Login)) == "" {
+		return nil
+	}
+	return l.misplaced(r)
+}
+
+// misplaced returns an error for a callback of this browser that does not arrive at the callback
+// path.
+func (l *logins) misplaced(r *http.Request) error {
+	here, there := r.URL.Path, l.site.CallbackPath
+	prefix, stripped := strings.CutSuffix(there, here)
+	switch {
+	case here == there:
+		return nil
+	case stripped:
+		return fmt.Errorf("%w: it arrives as %q instead of %q; something takes the prefix away: use WithPathPrefix(%q)", errMisplaced, here, there, prefix)
+	}
+	return fmt.Errorf("%w: it arrives as %q instead of %q; check WithPathPrefix and what rewrites paths", errMisplaced, here, there)
+}
+
 // newTrip reads state and nonce out of the authorization URL: oxd 3.1.1 lets nobody choose them and
 // returns them nowhere else. The URL is not re-encoded, because oxd leaves client_id and
 // redirect_uri raw and the provider expects them so.
 func (l *logins) newTrip(authorizationURL string, req loginRequest) (*pending.Login, error) {
 	u, err := web.AbsoluteURL(authorizationURL)
-	if err != nil || len(authorizationURL) > 8000 {
+	if err != nil {
 		return nil, fmt.Errorf("%w: not an absolute http(s) URL", errAuthURL)
 	}
 	q := u.Query()
@@ -277,7 +328,7 @@ func (l *logins) readForm(r *http.Request) (urlEncoded string, ok bool) {
 		err != nil || mediaType != "application/x-www-form-urlencoded" || charset != "" && !strings.EqualFold(charset, "utf-8"):
 		return "", false
 	}
-	if l.site.ReturnTo(web.Target(r)) == "/" && r.URL.Path != "/" {
+	if l.site.ReturnTo(l.site.Target(r)) == l.site.Outside("/") && r.URL.Path != "/" {
 		return "", false // it would go elsewhere
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, pending.MaxFormBytes+1))

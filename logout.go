@@ -31,12 +31,12 @@ type logouts struct {
 	answers  *answers
 	journal  *journal
 	verifier *logouttoken.Verifier // nil: no back-channel logout
-	after    afterLogout
+	settings logoutSettings
 }
 
-// afterLogout is what the options say about what follows a logout.
-type afterLogout struct {
-	redirect      string // post_logout_redirect_uri
+// logoutSettings is what the options say about logouts.
+type logoutSettings struct {
+	frontChannel  bool
 	clearSiteData bool
 }
 
@@ -45,7 +45,7 @@ func (l *logouts) serveLogout(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
 		l.answers.show(w, r, http.StatusOK, PageData{
-			Title: texts.TitleSignOut, Text: texts.TextSignOut, Post: l.site.LogoutPath, Button: texts.ButtonSignOut,
+			Title: texts.TitleSignOut, Text: texts.TextSignOut, Post: l.site.Outside(l.site.Endpoints.Logout), Button: texts.ButtonSignOut,
 		})
 	case !l.answers.allow(w, r, http.MethodPost):
 	case !l.site.SameOrigin(r):
@@ -64,7 +64,7 @@ func (l *logouts) logout(w http.ResponseWriter, r *http.Request) {
 	}
 	l.sessions.end(w, r, jar, v, EndedByLogout)
 	l.logins.trips.forget(w, jar)
-	if l.after.clearSiteData {
+	if l.settings.clearSiteData {
 		w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	}
 	if t != nil && t.IDToken != "" {
@@ -74,7 +74,7 @@ func (l *logouts) logout(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	l.answers.show(w, r, http.StatusOK, PageData{
-		Title: texts.TitleSignedOut, Text: texts.TextSignedOut, Link: "/", Button: texts.ButtonSignIn,
+		Title: texts.TitleSignedOut, Text: texts.TextSignedOut, Link: l.site.Outside("/"), Button: texts.ButtonSignIn,
 	})
 }
 
@@ -83,7 +83,7 @@ func (l *logouts) endSessionURL(ctx context.Context, idToken string) (string, bo
 	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
 	defer cancel()
 	target, err := l.client.LogoutURL(ctx, oxd.LogoutURLParams{
-		IDTokenHint: oxd.NewSecret(idToken), PostLogoutRedirectURI: l.after.redirect,
+		IDTokenHint: oxd.NewSecret(idToken),
 	})
 	if err != nil {
 		l.journal.WarnContext(ctx, "oxdauth: logged out here, but not at the provider", "error", err)
@@ -201,12 +201,12 @@ func (l *logouts) takeLogoutToken(r *http.Request) error {
 func (l *logouts) endByToken(ctx context.Context, t *logouttoken.Token) {
 	issuer := l.verifier.Issuer()
 	if t.SID == "" {
-		l.sessions.ended.EndGroup(ctx, session.GroupOfSubject(issuer, t.Subject))
+		_ = l.sessions.ended.EndGroup(ctx, session.GroupOfSubject(issuer, t.Subject))
 	} else {
 		if t.Subject != "" {
-			l.sessions.ended.EndGroup(ctx, session.GroupWithoutSID(issuer, t.Subject))
+			_ = l.sessions.ended.EndGroup(ctx, session.GroupWithoutSID(issuer, t.Subject))
 		}
-		l.sessions.ended.EndGroup(ctx, session.GroupOfSID(issuer, t.SID))
+		_ = l.sessions.ended.EndGroup(ctx, session.GroupOfSID(issuer, t.SID))
 	}
 	l.journal.ended(ctx, issuer, t.Subject, EndedByBackChannel)
 }

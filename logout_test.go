@@ -23,13 +23,11 @@ import (
 	"example.com/oxdauth"
 	"example.com/oxdauth/internal/replica/replicatest"
 	"example.com/oxdauth/internal/sealed"
-	"example.com/oxdauth/oxd"
 	"example.com/oxdauth/oxdtest"
 )
 
-func withFrontChannel(site *oxd.Site) {
-	site.Params.FrontchannelLogoutURIs = []string{strings.Replace(site.Params.AuthorizationRedirectURI, "callback", "frontchannel-logout", 1)}
-}
+// withFrontChannel has the address registered as well.
+var withFrontChannel = []oxdauth.Option{oxdauth.WithFrontChannelLogout()}
 
 // sessions is an application that shows the session of a browser to the test.
 func sessions() (handler func(*app) http.Handler, of func(a *app, b *oxdtest.Browser) *oxdauth.Session) {
@@ -73,7 +71,7 @@ func TestAFrontChannelLogoutEndsTheSessionOfItsProviderSession(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
 			handler, of := sessions()
-			a := newApp(t, setup{transport: transport, site: withFrontChannel, handler: handler})
+			a := newApp(t, setup{transport: transport, options: withFrontChannel, handler: handler})
 			one, two := a.signedIn(user, password), a.signedIn(user, password)
 			copied := a.sessionCookie(one)
 			page := a.endSession(one, of(a, one))
@@ -100,7 +98,7 @@ func TestAFrontChannelLogoutNeedsTheIssuerAndSIDOfTheSession(t *testing.T) {
 	t.Run("V-107", func(t *testing.T) {
 		t.Parallel()
 		handler, of := sessions()
-		a := newApp(t, setup{handler: handler})
+		a := newApp(t, setup{options: withFrontChannel, handler: handler})
 		b := a.signedIn(user, password)
 		s := of(a, b)
 		require.NotEmpty(t, s.SID)
@@ -140,7 +138,7 @@ func TestAFrontChannelLogoutNeedsTheIssuerAndSIDOfTheSession(t *testing.T) {
 
 func TestTheFrontChannelPathCanBeMountedElsewhere(t *testing.T) {
 	t.Parallel()
-	a := newApp(t, setup{mount: func(m *oxdauth.Middleware, a *app) http.Handler {
+	a := newApp(t, setup{options: withFrontChannel, mount: func(m *oxdauth.Middleware, a *app) http.Handler {
 		mux := http.NewServeMux()
 		mux.Handle("/gone", m.FrontChannelLogout())
 		return mux
@@ -357,7 +355,7 @@ func TestWithoutTheOptionThereIsNoBackChannel(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, res.StatusCode, "the path is the application's")
 	assert.Panics(t, func() { a.auth.BackChannelLogout() })
 	for _, issuer := range []string{"http://idp.example", "idp.example", "https://", "https://me@idp.example", "https://idp.example?x", ""} {
-		_, err := oxdauth.New(a.srv.Client(a.base+"/auth/callback"), a.base+"/auth/callback", oxdauth.WithBackChannelLogout(issuer, nil))
+		_, err := oxdauth.New(a.srv.Client(a.base+"/auth/callback"), oxdauth.WithBackChannelLogout(issuer, nil))
 		assert.ErrorContains(t, err, "WithBackChannelLogout", issuer)
 	}
 }
@@ -376,7 +374,7 @@ func TestALogoutDuringARefreshIsFinal(t *testing.T) {
 				assert.Equal(a.t, http.StatusOK, res.StatusCode, body)
 			},
 			"by the application": func(a *app, _ *oxdtest.Browser, s *oxdauth.Session) {
-				a.auth.RevokeSubject(s.Issuer, s.Subject)
+				require.NoError(t, a.auth.RevokeSubject(t.Context(), s.Issuer, s.Subject))
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -534,7 +532,7 @@ func TestALogoutTokenThatCouldBeReplayedIsWantedAgain(t *testing.T) {
 
 // withEnds appends the reason of each end of sessions.
 func withEnds(ends *[]oxdauth.EndReason) oxdauth.Option {
-	return oxdauth.WithOnEvent(func(_ context.Context, e oxdauth.Event) {
+	return oxdauth.WithEventHook(func(_ context.Context, e oxdauth.Event) {
 		if e.Kind == oxdauth.SessionEnded {
 			*ends = append(*ends, e.Reason)
 		}

@@ -34,21 +34,19 @@ type Middleware struct {
 	own      map[string]http.Handler // by path: what Handler answers itself
 }
 
-// New returns a middleware for the site that client stands for. redirectURL is the absolute
-// callback URL registered as the site's authorization_redirect_uri: scheme, host, callback path and
-// the security of cookies come from it and never from a request. oxd is not contacted, so it may
-// start later. All problems with the arguments are reported at once.
+// New returns a middleware for the site that client stands for. Scheme, host, callback path and the
+// security of cookies come from the site's AuthorizationRedirectURI and never from a request. A
+// site that is known by its OxdID needs it as well. oxd is not contacted, so it may start later.
+// All problems with the arguments are reported at once.
 //
 // Each application, and each environment of it, needs keys of its own; see [WithKeys].
-func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, error) {
-	var errs []error
-	if client == nil {
-		errs = append(errs, errors.New("oxdauth: New: nil client"))
-	}
+func New(client *oxd.Client, opts ...Option) (*Middleware, error) {
 	s, err := newSettings(opts)
-	errs = append(errs, err)
-	site, err := web.ParseSite(redirectURL, s.cookies.insecure)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	if client == nil {
+		return nil, errors.Join(errors.New("oxdauth: New: nil client"), err)
+	}
+	site, siteErr := newSite(client, &s)
+	if err := errors.Join(err, siteErr); err != nil {
 		return nil, err
 	}
 	log := &s.journal
@@ -59,10 +57,7 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 		s.cookies.keys = [][]byte{sealed.RandomKey()}
 		log.Warn("oxdauth: no WithKeys: sessions end with this process and are not shared with other replicas")
 	}
-	if s.logouts.redirect == "" {
-		s.logouts.redirect = site.Origin + "/"
-	}
-	audience := site.RedirectURL() + " " + client.Audience()
+	audience := site.Audience() + " " + client.Audience()
 	c, err := newCookies(s.cookies, site, audience)
 	if err != nil {
 		return nil, err
@@ -78,16 +73,44 @@ func New(client *oxd.Client, redirectURL string, opts ...Option) (*Middleware, e
 	}
 	m.logouts = &logouts{
 		client: client, site: site, sessions: m.sessions, logins: m.logins, answers: m.answers, journal: log,
-		verifier: s.verifier, after: s.logouts,
+		verifier: s.verifier, settings: s.logouts,
 	}
 	m.own = map[string]http.Handler{
-		site.CallbackPath: m.Callback(), site.LoginPath: m.Login(), site.LogoutPath: m.Logout(),
-		site.FrontChannelPath: m.FrontChannelLogout(),
+		site.CallbackPath: m.Callback(), site.Endpoints.Login: m.Login(), site.Endpoints.Logout: m.Logout(),
+	}
+	if s.logouts.frontChannel {
+		m.own[site.Endpoints.FrontChannel] = m.FrontChannelLogout()
 	}
 	if s.verifier != nil {
-		m.own[site.BackChannelPath] = m.BackChannelLogout()
+		m.own[site.Endpoints.BackChannel] = m.BackChannelLogout()
 	}
 	return m, nil
+}
+
+// newSite returns where the application is served, and has the addresses registered that follow
+// from it.
+func newSite(client *oxd.Client, s *settings) (*web.Site, error) {
+	redirectURL := client.AuthorizationRedirectURI()
+	if redirectURL == "" {
+		return nil, errors.New("oxdauth: New: the client's Site.Params.AuthorizationRedirectURI is missing")
+	}
+	site, err := web.ParseSite(web.SiteConfig{
+		RedirectURL: redirectURL, Prefix: s.prefix, Insecure: s.cookies.insecure, Endpoints: s.endpoints,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.endpoints == (web.Endpoints{}) && strings.Count(site.CallbackPath, "/") == 1 {
+		s.journal.Warn("oxdauth: the middleware answers these paths itself; WithEndpoints sets others",
+			"login", site.Endpoints.Login, "logout", site.Endpoints.Logout)
+	}
+	if s.prefix != "" { // the root of the origin is another application
+		err = client.DefaultPostLogoutRedirectURI(site.URL("/"))
+	}
+	if s.logouts.frontChannel {
+		err = errors.Join(err, client.AddFrontchannelLogoutURI(site.URL(site.Endpoints.FrontChannel)))
+	}
+	return site, err
 }
 
 // newSessions returns the component that keeps sessions, with what it needs.
@@ -103,30 +126,34 @@ func newSessions(s *settings, client *oxd.Client, breaker *limit.Breaker, c *coo
 		Claims: s.logins.claims, ClaimsInterval: s.interval, Scopes: s.logins.scopes, OnResult: log.renewed,
 	}
 	return &sessions{
-		prefix: c.prefix, identityCookie: c.identity, tokensCookie: c.tokens, values: values, ended: ended.New(registry),
+		prefix: c.prefix, identityCookie: c.identity, tokensCookie: c.tokens, rounds: pending.NewRounds(c.rounds), values: values, ended: ended.New(registry),
 		renewals: renewal.New(renewals), idle: s.cookies.idle, absolute: s.cookies.absolute, journal: log,
 	}
 }
 
-// CallbackPath is the path of the redirect URL.
+// CallbackPath is the path of the redirect URL, as requests arrive: without the prefix of
+// [WithPathPrefix]. The same is true of the other paths.
 func (m *Middleware) CallbackPath() string { return m.site.CallbackPath }
 
-// LoginPath is where a login can be started by a link; it stands beside the callback: for
-// /auth/callback it is /auth/login.
-func (m *Middleware) LoginPath() string { return m.site.LoginPath }
+// LoginPath is where a login can be started; see [WithEndpoints].
+func (m *Middleware) LoginPath() string { return m.site.Endpoints.Login }
 
-// LogoutPath is where a form posts to sign out; it stands beside the callback: for /auth/callback
-// it is /auth/logout.
-func (m *Middleware) LogoutPath() string { return m.site.LogoutPath }
+// LogoutPath is where a form posts to sign out; see [WithEndpoints].
+func (m *Middleware) LogoutPath() string { return m.site.Endpoints.Logout }
 
 // FrontChannelLogoutPath is where the provider's logout page loads [Middleware.FrontChannelLogout];
-// it stands beside the callback: for /auth/callback it is /auth/frontchannel-logout.
-func (m *Middleware) FrontChannelLogoutPath() string { return m.site.FrontChannelPath }
+// see [WithEndpoints].
+func (m *Middleware) FrontChannelLogoutPath() string { return m.site.Endpoints.FrontChannel }
 
 // BackChannelLogoutPath is where the provider posts logout tokens to
-// [Middleware.BackChannelLogout]; it stands beside the callback: for /auth/callback it is
-// /auth/backchannel-logout.
-func (m *Middleware) BackChannelLogoutPath() string { return m.site.BackChannelPath }
+// [Middleware.BackChannelLogout]; see [WithEndpoints].
+func (m *Middleware) BackChannelLogoutPath() string { return m.site.Endpoints.BackChannel }
+
+// LoginURL is the absolute URL of a link that starts a login, as the browser needs it.
+func (m *Middleware) LoginURL() string { return m.site.URL(m.site.Endpoints.Login) }
+
+// LogoutURL is the absolute URL of a form that signs out, as the browser needs it.
+func (m *Middleware) LogoutURL() string { return m.site.URL(m.site.Endpoints.Logout) }
 
 // Close refuses new refreshes and waits for those under way. It does not close the client.
 func (m *Middleware) Close() error {
@@ -210,6 +237,10 @@ func (m *Middleware) Optional(next http.Handler) http.Handler {
 			serve(w, r, s, next)
 			return
 		}
+		if err := m.logins.stuck(r); errors.Is(err, errMisplaced) {
+			m.answers.failLogin(w, r, err, "")
+			return
+		}
 		if errors.Is(err, ErrStore) {
 			m.answers.journal.ErrorContext(r.Context(), "oxdauth: going on without a session", "error", err)
 		}
@@ -253,11 +284,11 @@ func (m *Middleware) Login() http.Handler { return http.HandlerFunc(m.logins.ser
 func (m *Middleware) Logout() http.Handler { return http.HandlerFunc(m.logouts.serveLogout) }
 
 // FrontChannelLogout returns the handler that ends sessions on a message of the provider's logout
-// page (OpenID Connect Front-Channel Logout 1.0). Register its address with oxd in
-// [oxd.RegisterSiteParams].FrontchannelLogoutURIs. A browser sends no cookies of ours into a frame
-// of another site, so the session is found by the parameters iss and sid, both of which are
-// required, and is ended on the server as by [Middleware.RevokeSubject]: in this process and, with
-// [WithStore], on the other replicas. Cookies of that very session are removed if they came.
+// page (OpenID Connect Front-Channel Logout 1.0); it panics without [WithFrontChannelLogout]. A
+// browser sends no cookies of ours into a frame of another site, so the session is found by the
+// parameters iss and sid, both of which are required, and is ended on the server as by
+// [Middleware.RevokeSubject]: in this process and, with [WithStore], on the other replicas. Cookies
+// of that very session are removed if they came.
 //
 // Anybody can send a browser here. What protects a session is that only its browser and the
 // provider have its sid; a wrong one ends nothing, and the answer does not show whether it was
@@ -265,6 +296,9 @@ func (m *Middleware) Logout() http.Handler { return http.HandlerFunc(m.logouts.s
 //
 // [Middleware.Handler] serves it at [Middleware.FrontChannelLogoutPath] by itself.
 func (m *Middleware) FrontChannelLogout() http.Handler {
+	if !m.logouts.settings.frontChannel {
+		panic("oxdauth: FrontChannelLogout needs WithFrontChannelLogout")
+	}
 	return http.HandlerFunc(m.logouts.serveFrontChannel)
 }
 
@@ -299,18 +333,28 @@ func (m *Middleware) BackChannelLogout() http.Handler {
 // What was ended is remembered until the absolute session lifetime has passed: in this process, so
 // that every replica has to be called, and after a restart there is [WithNotBefore]; or with
 // [WithStore] in the store, which every replica asks within five seconds. It waits for the store,
-// three seconds at most.
-func (m *Middleware) RevokeSubject(issuer, subject string) {
-	ctx := context.Background()
-	m.sessions.ended.EndGroup(ctx, session.GroupOfSubject(issuer, subject))
+// three seconds at most, even if ctx is done. The error is [ErrStore]: the sessions have ended in
+// this process, and end on the other replicas once the store answers this process again. An empty
+// issuer or subject is an error, and nothing ends.
+func (m *Middleware) RevokeSubject(ctx context.Context, issuer, subject string) error {
+	if issuer == "" || subject == "" {
+		return errors.New("oxdauth: RevokeSubject: no issuer or no subject")
+	}
+	err := m.sessions.ended.EndGroup(ctx, session.GroupOfSubject(issuer, subject))
 	m.answers.journal.ended(ctx, issuer, subject, EndedByApplication)
+	return err
 }
 
 // WriteError writes the default answer for err: a page for a person, JSON for everything else. It
-// is for an [ErrorHandler] that treats some errors itself and leaves the rest. The request id is a
-// new one.
+// is for an [ErrorHandler] that treats some errors itself and leaves the rest. The request id is
+// that of the [RequestError]; for an error without one it is a new one, and the error is logged
+// with it.
 func (m *Middleware) WriteError(w http.ResponseWriter, r *http.Request, err error) {
-	m.answers.write(w, r, err, web.RequestID())
+	var failed *RequestError
+	if !errors.As(err, &failed) {
+		failed = m.answers.report(r, RequestRefused, err, "")
+	}
+	m.answers.write(w, r, failed)
 }
 
 // require is [logins.require] around what Handler answers itself.

@@ -31,14 +31,16 @@ func (o option) apply(s *settings) error { return o(s) }
 type settings struct {
 	cookies      cookieSettings
 	logins       loginSettings
-	logouts      afterLogout
+	logouts      logoutSettings
 	pages        pageSettings
 	interval     time.Duration // of re-reading claims
 	notBefore    time.Time
 	verifier     *logouttoken.Verifier // nil: no back-channel logout
 	errorHandler ErrorHandler
 	journal      journal
-	store        Store // nil: none
+	store        Store  // nil: none
+	prefix       string // of paths
+	endpoints    web.Endpoints
 }
 
 func newSettings(opts []Option) (settings, error) {
@@ -187,6 +189,37 @@ func WithStore(store Store) Option {
 	})
 }
 
+// WithPathPrefix declares a path prefix that is taken away from requests before they arrive, by a
+// proxy or by [http.StripPrefix]: with the prefix /admin and the redirect URL
+// https://example.org/admin/auth/callback, the callback arrives as /auth/callback. Redirects, links
+// and forms have the prefix. Default: none, requests arrive with the path that the browser sees.
+func WithPathPrefix(prefix string) Option {
+	return option(func(s *settings) error {
+		s.prefix = prefix
+		if prefix == "" {
+			return errors.New("oxdauth: WithPathPrefix: no prefix")
+		}
+		return nil
+	})
+}
+
+// Endpoints are paths that [Middleware.Handler] answers itself, as requests arrive. An empty one
+// stands beside the callback: for /auth/callback they are /auth/login, /auth/logout,
+// /auth/frontchannel-logout and /auth/backchannel-logout.
+type Endpoints struct{ Login, Logout, FrontChannelLogout, BackChannelLogout string }
+
+// WithEndpoints sets paths that the middleware answers, where the ones beside the callback belong
+// to the application. Default: those beside the callback. Where the callback is directly below the
+// root, so that they are paths such as /login, [New] names them in the log.
+func WithEndpoints(e Endpoints) Option {
+	return option(func(s *settings) error {
+		s.endpoints = web.Endpoints{
+			Login: e.Login, Logout: e.Logout, FrontChannel: e.FrontChannelLogout, BackChannel: e.BackChannelLogout,
+		}
+		return nil
+	})
+}
+
 // WithCookieName sets the base of all cookie names, without the __Host- prefix, which is added. Two
 // middlewares on one host need two names. Default: oxdauth.
 func WithCookieName(name string) Option {
@@ -221,25 +254,21 @@ func WithFormPreservation() Option {
 	})
 }
 
-// WithLogoutRedirect sets the post_logout_redirect_uri (OpenID Connect RP-Initiated Logout section
-// 2): where the provider sends the browser after signing out. It must be registered with the site.
-// Default: the root of the origin of the redirect URL.
-func WithLogoutRedirect(absoluteURL string) Option {
-	return option(func(s *settings) error {
-		if _, err := web.AbsoluteURL(absoluteURL); err != nil {
-			return fmt.Errorf("oxdauth: WithLogoutRedirect: %q is not an absolute http(s) URL", absoluteURL)
-		}
-		s.logouts.redirect = absoluteURL
-		return nil
-	})
-}
-
 // WithClearSiteData makes the answer to a logout ask the browser to delete what it has cached and
 // stored for this origin: Clear-Site-Data: "cache", "storage". Cookies of others are left alone. It
 // concerns every application of the origin and can take a browser seconds. Default: off.
 func WithClearSiteData() Option {
 	return option(func(s *settings) error {
 		s.logouts.clearSiteData = true
+		return nil
+	})
+}
+
+// WithFrontChannelLogout makes the middleware end sessions on a message of the provider's logout
+// page; see [Middleware.FrontChannelLogout]. The address is registered with the site. Default: off.
+func WithFrontChannelLogout() Option {
+	return option(func(s *settings) error {
+		s.logouts.frontChannel = true
 		return nil
 	})
 }
@@ -321,13 +350,13 @@ func WithLogger(l *slog.Logger) Option {
 	})
 }
 
-// WithOnEvent has f called with each [Event], exactly once. f runs before the answer is written,
+// WithEventHook has f called with each [Event], exactly once. f runs before the answer is written,
 // must be safe for concurrent use and quick, and cannot change anything: a panic in it is logged.
-// Decisions of a [Guard] are not events; see [WithOnDecision]. Default: none.
-func WithOnEvent(f func(context.Context, Event)) Option {
+// Decisions of a [Guard] are not events; see [WithDecisionHook]. Default: none.
+func WithEventHook(f func(context.Context, Event)) Option {
 	return option(func(s *settings) error {
 		if f == nil {
-			return errors.New("oxdauth: WithOnEvent: nil function")
+			return errors.New("oxdauth: WithEventHook: nil function")
 		}
 		s.journal.onEvent = f
 		return nil

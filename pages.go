@@ -12,6 +12,7 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"example.com/oxdauth/internal/sealed"
@@ -57,9 +58,9 @@ type PageData struct {
 // FormField is a hidden field of a [PageData].
 type FormField struct{ Name, Value string }
 
-// ErrorHandler writes the answer for a request that ended in err. [StatusCode] returns the status
-// that the default handler would use. The request it gets carries neither cookies nor an
-// Authorization header, so that it can be forwarded.
+// ErrorHandler writes the answer for a request that ended in err, which is a [RequestError].
+// [StatusCode] returns the status that the default handler would use. The request it gets carries
+// neither cookies nor an Authorization header, so that it can be forwarded.
 type ErrorHandler func(w http.ResponseWriter, r *http.Request, err error)
 
 // PageTexts returns every text of the built-in pages: the keys of a translation for
@@ -113,52 +114,81 @@ func (a *answers) translated(p PageData, language string) PageData {
 
 // fail logs the whole error under a request id and shows the client a status and that id.
 func (a *answers) fail(w http.ResponseWriter, r *http.Request, err error) {
-	a.refuse(w, r, RequestRefused, err)
+	a.failFor(w, r, err, "")
 }
 
-// failLogin is fail for a login that could not begin or end.
-func (a *answers) failLogin(w http.ResponseWriter, r *http.Request, err error) {
-	a.refuse(w, r, LoginFailed, err)
+// failFor is fail with the page that the request was for, "" for the page of the request.
+func (a *answers) failFor(w http.ResponseWriter, r *http.Request, err error, returnTo string) {
+	a.refuse(w, r, a.report(r, RequestRefused, err, returnTo))
 }
 
-func (a *answers) refuse(w http.ResponseWriter, r *http.Request, kind EventKind, err error) {
+// failLogin is fail for a login that could not begin or end. returnTo is the page that it was for,
+// "" for the page of the request.
+func (a *answers) failLogin(w http.ResponseWriter, r *http.Request, err error, returnTo string) {
+	a.refuse(w, r, a.report(r, LoginFailed, err, returnTo))
+}
+
+// report logs an error under a new request id, emits its event, and returns what belongs to it.
+func (a *answers) report(r *http.Request, kind EventKind, err error, returnTo string) *RequestError {
+	failed := a.newError(r, err, web.RequestID(), returnTo)
 	status := StatusCode(err)
-	id := web.RequestID()
 	log := a.journal.InfoContext
 	if status >= 500 {
 		log = a.journal.ErrorContext
 	}
-	attrs := []any{"status", status, "request_id", id, "method", r.Method, "path", r.URL.Path, "error", err}
+	attrs := []any{"status", status, "request_id", failed.RequestID, "method", r.Method, "path", r.URL.Path, "error", err}
 	var provider *ProviderError
 	if errors.As(err, &provider) {
 		attrs = append(attrs, "description", provider.Description)
 	}
 	log(r.Context(), "oxdauth: request refused", attrs...)
-	refused := Event{Kind: kind, Status: status, RequestID: id, Err: err}
+	refused := Event{Kind: kind, Status: status, RequestID: failed.RequestID, Err: err}
 	if s, ok := a.sessionOf(r); ok {
-		refused.Subject, refused.Issuer = s.Subject, s.Issuer
+		refused.Subject, refused.Issuer, refused.SessionID = s.Subject, s.Issuer, s.ID()
 	}
 	a.journal.emit(r.Context(), refused)
+	return failed
+}
 
-	sealed.NoStore(w)
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "10")
+// newError returns an error with what belongs to its request. Without returnTo it is the page of
+// the request, but for a form the start page: its action may not be a page at all.
+func (a *answers) newError(r *http.Request, err error, id, returnTo string) *RequestError {
+	switch {
+	case returnTo != "":
+		returnTo = a.site.ReturnTo(returnTo)
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		returnTo = a.site.ReturnTo(a.site.Target(r))
+	default:
+		returnTo = a.site.Outside("/")
 	}
-	if status == http.StatusUnauthorized || (errors.Is(err, ErrACR) && !web.WantsPage(r)) {
+	var decided *DecisionError
+	return &RequestError{Err: err, RequestID: id, ReturnTo: returnTo, Page: web.WantsPage(r) || errors.As(err, &decided)}
+}
+
+// refuse answers a request that has been reported.
+func (a *answers) refuse(w http.ResponseWriter, r *http.Request, err *RequestError) {
+	status := StatusCode(err)
+	sealed.NoStore(w)
+	var decided *DecisionError
+	switch {
+	case errors.As(err, &decided): // its headers are there
+	case status == http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "10")
+	case status == http.StatusUnauthorized, errors.Is(err, ErrACR) && !web.WantsPage(r):
 		w.Header().Set("WWW-Authenticate", `OpenID realm="`+a.site.Origin+`"`)
 	}
 	if a.handler != nil {
 		a.handler(w, withoutCredentials(r), err)
 		return
 	}
-	a.write(w, r, err, id)
+	a.write(w, r, err)
 }
 
 // write is the default answer for err: a page for a person, JSON for everything else.
-func (a *answers) write(w http.ResponseWriter, r *http.Request, err error, id string) {
+func (a *answers) write(w http.ResponseWriter, r *http.Request, err *RequestError) {
 	status := StatusCode(err)
-	if web.WantsPage(r) {
-		a.show(w, r, status, errorPage(a.site, err, status, id))
+	if err.Page {
+		a.show(w, r, status, a.errorPage(err, status))
 		return
 	}
 	// error follows OpenID Connect (login_required) and RFC 9470
@@ -167,10 +197,10 @@ func (a *answers) write(w http.ResponseWriter, r *http.Request, err error, id st
 		Error     string `json:"error"`
 		LoginURL  string `json:"login_url,omitempty"`
 		RequestID string `json:"request_id"`
-	}{Error: strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_"), RequestID: id}
+	}{Error: strings.ReplaceAll(strings.ToLower(http.StatusText(status)), " ", "_"), RequestID: err.RequestID}
 	switch {
 	case errors.Is(err, ErrNoSession):
-		body.Error, body.LoginURL = "login_required", a.site.LoginURL()
+		body.Error, body.LoginURL = "login_required", a.site.URL(a.site.Endpoints.Login)
 	case errors.Is(err, ErrACR):
 		body.Error = "insufficient_user_authentication"
 	}
@@ -197,12 +227,20 @@ func withoutCredentials(r *http.Request) *http.Request {
 }
 
 // errorPage words an error for a person. Nothing in it comes from the provider or the request.
-func errorPage(site *web.Site, err error, status int, id string) PageData {
+func (a *answers) errorPage(err *RequestError, status int) PageData {
 	p := PageData{
-		Title: http.StatusText(status), Text: texts.TextAgain, RequestID: id, Link: site.LoginPath, Button: texts.ButtonSignIn,
+		Title: http.StatusText(status), Text: texts.TextAgain, RequestID: err.RequestID,
+		Link: a.loginLink(err.ReturnTo), Button: texts.ButtonSignIn,
 	}
+	start := a.site.Outside("/")
 	var provider *ProviderError
+	var decided *DecisionError
 	switch {
+	case errors.As(err, &decided):
+		p.Title, p.Text, p.Link, p.Button = texts.TitleDenied, texts.TextDenied, start, texts.ButtonStart
+		wordDecision(&p, decided, err.ReturnTo)
+	case errors.Is(err, ErrClaims):
+		p.Title, p.Text, p.Link, p.Button = texts.TitleGathering, texts.TextGathering, start, texts.ButtonStart
 	case errors.Is(err, ErrNoSession):
 		p.Title, p.Text = texts.TitleEnded, texts.TextEnded
 	case errors.Is(err, ErrState):
@@ -212,19 +250,42 @@ func errorPage(site *web.Site, err error, status int, id string) PageData {
 	case errors.As(err, &provider):
 		p.Title = texts.TitleProvider
 	case errors.Is(err, ErrACR):
-		p.Title, p.Text, p.Link, p.Button = texts.TitleACR, texts.TextACR, "/", texts.ButtonStart
+		p.Title, p.Text, p.Link, p.Button = texts.TitleACR, texts.TextACR, start, texts.ButtonStart
 	case errors.Is(err, ErrForbidden):
-		p.Text, p.Link, p.Button = texts.TextForbidden, "/", texts.ButtonStart
+		p.Text, p.Link, p.Button = texts.TextForbidden, start, texts.ButtonStart
 	case errors.Is(err, web.ErrPath):
-		p.Text, p.Link, p.Button = texts.TextBadPath, "/", texts.ButtonStart
+		p.Text, p.Link, p.Button = texts.TextBadPath, start, texts.ButtonStart
 	case errors.Is(err, ErrCrossOrigin):
-		p.Text, p.Link, p.Button = texts.TextCrossOrigin, "/", texts.ButtonStart
+		p.Text, p.Link, p.Button = texts.TextCrossOrigin, start, texts.ButtonStart
 	case errors.Is(err, ErrStore):
-		p.Title, p.Text, p.Link, p.Button = texts.TitleStore, texts.TextUnchecked, "/", texts.ButtonStart
+		p.Title, p.Text, p.Link, p.Button = texts.TitleStore, texts.TextUnchecked, start, texts.ButtonStart
 	case status == http.StatusServiceUnavailable || errors.Is(err, oxd.ErrUnavailable):
 		p.Title, p.Text, p.Button = texts.TitleUnavailable, texts.TextUnavailable, texts.ButtonRetry
 	}
 	return p
+}
+
+// wordDecision words a decision that is not the usual denial. No ticket is shown.
+func wordDecision(p *PageData, refused *DecisionError, returnTo string) {
+	switch d := refused.Decision; {
+	case d.Outcome == OutcomeMalformedRequest || d.Outcome == OutcomeMethodNotAllowed:
+		p.Title, p.Text = http.StatusText(d.Status), texts.TextMalformed
+	case d.Outcome == OutcomeCrossOrigin:
+		p.Text = texts.TextCrossOrigin
+	case refused.Waiting:
+		p.Title, p.Text, p.Link, p.Button = texts.TitleWaiting, texts.TextWaiting, returnTo, texts.ButtonRetry
+	case d.Outcome != OutcomeDenied:
+		p.Title, p.Text = texts.TitleUnchecked, texts.TextUnchecked
+	}
+}
+
+// loginLink returns the path of a login that leads to a page.
+func (a *answers) loginLink(returnTo string) string {
+	link := a.site.Outside(a.site.Endpoints.Login)
+	if returnTo != a.site.Outside("/") {
+		link += "?return_to=" + url.QueryEscape(returnTo)
+	}
+	return link
 }
 
 // redirect sends the browser to a target that has gone through [web.Site.ReturnTo], or to the

@@ -88,12 +88,12 @@ func TestEveryErrorPageIsTranslated(t *testing.T) {
 
 func TestAnIncompleteTranslationIsRefused(t *testing.T) {
 	t.Parallel()
-	client, err := oxd.NewClient(&oxd.TCPTransport{Addr: "127.0.0.1:1"}, oxd.Site{OxdID: "x"})
+	client, err := oxd.NewClient(&oxd.TCPTransport{Addr: "127.0.0.1:1"}, siteOf("x", "https://app.example/auth/callback"))
 	require.NoError(t, err)
 	texts := pseudo("ä")
 	delete(texts, "Signed out")
 	texts["Signed of"] = "x"
-	_, err = oxdauth.New(client, "https://app.example/auth/callback", oxdauth.WithTranslations(map[string]map[string]string{"de": texts, "d e": pseudo("x")}))
+	_, err = oxdauth.New(client, oxdauth.WithTranslations(map[string]map[string]string{"de": texts, "d e": pseudo("x")}))
 	require.ErrorContains(t, err, `no translation of "Signed out"`)
 	require.ErrorContains(t, err, `no page says "Signed of"`)
 	require.ErrorContains(t, err, `"d e" is not a language tag`)
@@ -116,14 +116,14 @@ func TestPagesCanBeReplaced(t *testing.T) {
 	res, _ = a.once(b, a.navigation("/"))
 	assert.Equal(t, http.StatusFound, res.StatusCode, "its form signs out")
 
-	client, err := oxd.NewClient(&oxd.TCPTransport{Addr: "127.0.0.1:1"}, oxd.Site{OxdID: "x"})
+	client, err := oxd.NewClient(&oxd.TCPTransport{Addr: "127.0.0.1:1"}, siteOf("x", "https://app.example/auth/callback"))
 	require.NoError(t, err)
 	for _, opt := range []oxdauth.Option{
 		oxdauth.WithPageTemplate(nil, policy), oxdauth.WithPageTemplate(own, ""), oxdauth.WithPageTemplate(own, "a\r\nb"),
 		oxdauth.WithPageTemplate(template.Must(template.New("").Parse("{{.Titel}}")), policy),
 		oxdauth.WithPageTemplate(template.Must(template.New("").Parse("{{range .Fields}}{{.Nmae}}{{end}}")), policy),
 	} {
-		_, err := oxdauth.New(client, "https://app.example/auth/callback", opt)
+		_, err := oxdauth.New(client, opt)
 		assert.ErrorContains(t, err, "WithPageTemplate")
 	}
 }

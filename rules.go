@@ -38,7 +38,7 @@ type rule struct {
 //		"GET /assets/":     oxdauth.Public("style sheets and pictures"),
 //		"/settings/":       auth.RequireACR("otp"),
 //		"/admin/":          auth.RequireClaim("groups", "admins"),
-//		"PUT /photos/{id}": guard.Require("/photos/{id}", "PUT", oxdauth.AnyOf("edit")),
+//		"PUT /photos/{id}": guard.Require(photo),
 //	})
 //
 // Patterns are those of [http.ServeMux] without a host, and the most specific one decides:

@@ -300,7 +300,7 @@ func TestARuleHandsOverToAGuard(t *testing.T) {
 	t.Parallel()
 	a := newGuardApp(t, guardSetup{sessions: true, declare: func(a *guardApp, mux *http.ServeMux) {
 		rules, err := oxdauth.NewRules(a.auth, needs{
-			"/": a.auth.Handler, "/photos/{id}": a.guard.Require("/photos/{id}", "GET", oxdauth.AnyOf("view")),
+			"/": a.auth.Handler, "/photos/{id}": a.guard.Require(oxdauth.Resource{Path: "/photos/{id}", Method: "GET", Scopes: []string{"view"}}),
 		})
 		require.NoError(t, err)
 		assert.Equal(t, "UMA GET /photos/{id}", rules.Report()[1].Needs)
@@ -373,7 +373,7 @@ func offline(tb testing.TB, options ...oxdauth.Option) *oxdauth.Middleware {
 	}})
 	require.NoError(tb, err)
 	options = append(options, oxdauth.WithKeys(testKey), oxdauth.WithLogger(slog.New(slog.DiscardHandler)))
-	auth, err := oxdauth.New(client, "https://app.example/cb/callback", options...)
+	auth, err := oxdauth.New(client, options...)
 	require.NoError(tb, err)
 	return auth
 }

@@ -4,6 +4,7 @@ package oxdauth
 
 import (
 	"context"
+	"encoding/base32"
 	"net/http"
 	"sync"
 	"time"
@@ -34,17 +35,57 @@ type Session struct {
 	// Claims has the claims named by WithClaims, as far as the provider stated them.
 	Claims oxd.Claims
 
-	state *loaded // nil in sessions made by the application for its tests
+	state *loaded      // nil in sessions made by the application for its tests
+	test  *TestSession // of those
+}
+
+// TestSession is what [Session.ForTest] adds to a session.
+type TestSession struct {
+	ID                   string
+	AccessToken, IDToken oxd.Secret
+}
+
+// ForTest returns a copy of s with an id and tokens, for tests of handlers; see
+// [ContextWithSession].
+func (s *Session) ForTest(t TestSession) *Session {
+	made := *s
+	made.state, made.test = nil, &t
+	return &made
+}
+
+// ID returns a name of the session that is safe to log: the same for all requests of the session,
+// through refreshes, and on all replicas, and worth nothing to an attacker. It has 16 characters of
+// [A-Z2-7].
+func (s *Session) ID() string {
+	switch {
+	case s.state != nil:
+		return publicID(s.state.identity)
+	case s.test != nil:
+		return s.test.ID
+	}
+	return ""
+}
+
+// publicID returns a digest of the session id, which itself is a secret of the cookies.
+func publicID(v *session.Identity) string {
+	digest := session.Digest("public session id", string(v.ID[:]))
+	return base32.StdEncoding.EncodeToString(digest[:10])
 }
 
 // AccessToken returns the access token, to call an API for the user; zero when the provider issued
 // none or the store failed. It may have expired: see AccessTokenExpires and [Middleware.Refresh].
 func (s *Session) AccessToken() oxd.Secret {
+	if s.test != nil {
+		return s.test.AccessToken
+	}
 	return s.token(func(t *session.Tokens) string { return t.Access })
 }
 
 // IDToken returns the ID token of the login; zero when there is none. Refreshing does not renew it.
 func (s *Session) IDToken() oxd.Secret {
+	if s.test != nil {
+		return s.test.IDToken
+	}
 	return s.token(func(t *session.Tokens) string { return t.IDToken })
 }
 

@@ -153,18 +153,18 @@ func TestWeakKeysAreRefused(t *testing.T) {
 			"nil": nil, "empty": {}, "short": testKey[:31], "all equal": make([]byte, 64), "a repeated word": []byte(strings.Repeat("secret!", 10)),
 			"32 hexadecimal digits are 128 bits": []byte("0123456789abcdef0123456789abcdeF"), "a sentence in base64 letters": []byte("abcdefghijklmnopqrstuvwxyzABCDEFGH"),
 		} {
-			_, err := oxdauth.New(client, "https://app.example/cb", oxdauth.WithKeys(key))
+			_, err := oxdauth.New(client, oxdauth.WithKeys(key))
 			assert.Error(t, err, name)
-			_, err = oxdauth.New(client, "https://app.example/cb", oxdauth.WithKeys(testKey, key))
+			_, err = oxdauth.New(client, oxdauth.WithKeys(testKey, key))
 			assert.Error(t, err, "%s, as a previous key", name)
 		}
 		log := &logBuffer{}
-		_, err := oxdauth.New(client, "https://app.example/cb", oxdauth.WithLogger(log.logger()))
+		_, err := oxdauth.New(client, oxdauth.WithLogger(log.logger()))
 		require.NoError(t, err)
 		assert.Contains(t, log.String(), "no WithKeys", "random keys are said to be so")
-		_, err = oxdauth.New(nil, "x", oxdauth.WithKeys(nil), oxdauth.WithCookieName("a b"), oxdauth.WithSessionLifetime(0, 0), oxdauth.WithACR(""), oxdauth.WithScopes("a b"), oxdauth.WithLogoutRedirect("/x"), oxdauth.WithErrorHandler(nil), oxdauth.WithLogger(nil))
+		_, err = oxdauth.New(nil, oxdauth.WithKeys(nil), oxdauth.WithCookieName("a b"), oxdauth.WithSessionLifetime(0, 0), oxdauth.WithACR(""), oxdauth.WithScopes("a b"), oxdauth.WithPathPrefix(""), oxdauth.WithErrorHandler(nil), oxdauth.WithLogger(nil))
 		require.Error(t, err)
-		for _, part := range []string{"nil client", "WithKeys", "WithCookieName", "WithSessionLifetime", "ACR", "scope", "WithLogoutRedirect", "WithErrorHandler", "WithLogger", "redirect URL"} {
+		for _, part := range []string{"nil client", "WithKeys", "WithCookieName", "WithSessionLifetime", "ACR", "scope", "WithPathPrefix", "WithErrorHandler", "WithLogger"} {
 			assert.Contains(t, err.Error(), part, "every problem at once")
 		}
 	})
@@ -773,13 +773,13 @@ func TestRevokingAUserEndsTheSessionsOfBeforeAndNoOthers(t *testing.T) {
 		m := newAuth(t, f, oxdauth.WithSessionLifetime(12*time.Hour, 12*time.Hour))
 		one, two := newVisitor(t, m, f, 0), newVisitor(t, m, f, 0)
 		time.Sleep(time.Minute)
-		m.RevokeSubject(visitIssuer, "bob")
-		m.RevokeSubject("https://other.example", "alice")
+		require.NoError(t, m.RevokeSubject(t.Context(), visitIssuer, "bob"))
+		require.NoError(t, m.RevokeSubject(t.Context(), "https://other.example", "alice"))
 		assert.Equal(t, http.StatusOK, one.status(), "another user, and a namesake at another provider")
 
 		time.Sleep(300 * time.Millisecond)
 		sameSecond := newVisitor(t, m, f, 0)
-		m.RevokeSubject(visitIssuer, "alice")
+		require.NoError(t, m.RevokeSubject(t.Context(), visitIssuer, "alice"))
 		lateInTheSecond := newVisitor(t, m, f, 0)
 		for name, v := range map[string]*visitor{
 			"a session": one, "another of the same user": two, "one of the same second": sameSecond,
@@ -806,10 +806,10 @@ func TestTooManyEndedSessionsEndAllRatherThanForgettingOne(t *testing.T) {
 		first.signOut()
 		assert.Equal(t, http.StatusUnauthorized, copied.status())
 		for i := range remembered - 1 {
-			m.RevokeSubject(visitIssuer, strconv.Itoa(i))
+			require.NoError(t, m.RevokeSubject(t.Context(), visitIssuer, strconv.Itoa(i)))
 		}
 		assert.Equal(t, http.StatusOK, other.status(), "there is room for all of them")
-		m.RevokeSubject(visitIssuer, "one more")
+		require.NoError(t, m.RevokeSubject(t.Context(), visitIssuer, "one more"))
 		assert.Equal(t, http.StatusUnauthorized, copied.status(), "what was ended stays ended")
 		assert.Equal(t, http.StatusUnauthorized, other.status(), "together with everything of its time")
 		time.Sleep(time.Second)
@@ -845,9 +845,9 @@ func TestWithNotBeforeRefusesOlderSessions(t *testing.T) {
 				assert.Equal(t, want, v.status(), "%s: %s", c.name, v.name)
 			}
 		}
-		client, err := oxd.NewClient(f, oxd.Site{OxdID: "site"})
+		client, err := oxd.NewClient(f, siteOf("site", "https://app.example/auth/callback"))
 		require.NoError(t, err)
-		_, err = oxdauth.New(client, visitOrigin+"/auth/callback", oxdauth.WithNotBefore(time.Now().Add(time.Second)))
+		_, err = oxdauth.New(client, oxdauth.WithNotBefore(time.Now().Add(time.Second)))
 		assert.ErrorContains(t, err, "WithNotBefore")
 	})
 }

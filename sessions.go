@@ -28,10 +28,10 @@ type cookieSettings struct {
 
 // cookies are the kinds of cookies and stored values of one middleware, each with keys of its own.
 type cookies struct {
-	prefix                    string // of the names of all
-	identity, tokens          *sealed.Cookie
-	logins, gatherings, forms *sealed.Cookie
-	stored                    *sealed.Sealer
+	prefix                            string // of the names of all
+	identity, tokens                  *sealed.Cookie
+	logins, gatherings, forms, rounds *sealed.Cookie
+	stored                            *sealed.Sealer
 }
 
 // newCookies derives the keys. The audience is a part of them, so that no other application or site
@@ -52,6 +52,7 @@ func newCookies(s cookieSettings, site *web.Site, audience string) (*cookies, er
 	c.logins = cookie("-login-", "login", pending.LoginMemory)
 	c.gatherings = cookie("-claims-", "claims", pending.GatheringLifetime)
 	c.forms = cookie("-form", "form", pending.LoginMemory)
+	c.rounds = cookie("-round", "round", pending.LoginMemory)
 	stored, err := sealed.NewSealer(c.prefix, "store", audience, s.keys, s.absolute)
 	c.stored = stored
 	return c, errors.Join(append(errs, err)...)
@@ -63,6 +64,7 @@ type sessions struct {
 	prefix         string // of the names of all our cookies
 	identityCookie *sealed.Cookie
 	tokensCookie   *sealed.Cookie
+	rounds         *pending.Rounds // logins without a session in between
 	values         *replica.Values // nil: tokens are in cookies
 	ended          *ended.Registry
 	renewals       *renewal.Group
@@ -207,6 +209,7 @@ func (c *sessions) load(w http.ResponseWriter, r *http.Request) (*Session, error
 	if f, err = c.extend(w, r, jar, f, now); err != nil {
 		return nil, err
 	}
+	c.rounds.Clear(w, jar)
 	return l.set(c, r, f.identity, f.tokens), nil
 }
 
@@ -315,6 +318,7 @@ func (c *sessions) end(w http.ResponseWriter, r *http.Request, jar sealed.Jar, v
 func (c *sessions) clear(w http.ResponseWriter, jar sealed.Jar) {
 	c.identityCookie.Clear(w, jar)
 	c.tokensCookie.Clear(w, jar)
+	c.rounds.Clear(w, jar)
 }
 
 // revoke ends a session, whatever its cookies do. Only the first of several parallel ends is an

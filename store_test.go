@@ -195,7 +195,7 @@ func TestALogoutFromTheProviderCountsOnEveryReplica(t *testing.T) {
 	handler, of := sessions()
 	store := &plainStore{}
 	a := newReplicas(t, func(m *oxdauth.Middleware, a *app) http.Handler { return m.Handler(handler(a)) },
-		oxdauth.WithStore(store))
+		oxdauth.WithStore(store), oxdauth.WithFrontChannelLogout())
 	s := of(a, a.signedIn(user, password))
 	groups := func() (n int) {
 		for key := range store.values {
@@ -264,6 +264,6 @@ func TestAGuardKeepsRPTsInTheStoreAndRefusesWithoutIt(t *testing.T) {
 
 func TestTheStoreHasToBeOne(t *testing.T) {
 	t.Parallel()
-	_, err := oxdauth.New(nil, "https://app.example/cb", oxdauth.WithStore(nil))
+	_, err := oxdauth.New(nil, oxdauth.WithStore(nil))
 	require.ErrorContains(t, err, "WithStore: nil store")
 }

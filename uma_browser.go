@@ -7,6 +7,7 @@ package oxdauth
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,7 +16,6 @@ import (
 	"example.com/oxdauth/internal/pending"
 	"example.com/oxdauth/internal/sealed"
 	"example.com/oxdauth/internal/session"
-	"example.com/oxdauth/internal/texts"
 	"example.com/oxdauth/internal/uma"
 	"example.com/oxdauth/internal/web"
 	"example.com/oxdauth/oxd"
@@ -47,14 +47,14 @@ type visit struct {
 func (b *browser) serve(w http.ResponseWriter, r *http.Request, res *uma.Resource, started time.Time, pass func(http.ResponseWriter, *http.Request, uma.RPT, Decision)) {
 	x := &visit{browser: b, w: w, r: r, resource: res, page: res.Kind == uma.Page || res.Kind == uma.ByRequest && web.WantsPage(r)}
 	v, redirectTo := b.decider.screen(r, res), ""
-	if v.outcome == Granted {
+	if v.outcome == OutcomeGranted {
 		v, redirectTo = x.decide()
 	}
 	d := b.decider.newDecision(r, res, v, x.rpt, started)
 	if x.session != nil {
 		d.Subject = x.session.Subject
 	}
-	enforced := !b.decider.log.reportOnly && v.outcome != Granted
+	enforced := !b.decider.log.reportOnly && v.outcome != OutcomeGranted
 	if enforced {
 		d.Status = x.status(v, redirectTo)
 	}
@@ -65,7 +65,7 @@ func (b *browser) serve(w http.ResponseWriter, r *http.Request, res *uma.Resourc
 	case !enforced:
 		serve(w, r, x.session, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { pass(w, r, x.rpt, d) }))
 	case v.next == nextLogin && web.IsNavigation(r):
-		b.auth.logins.begin(w, r, web.Target(r))
+		b.auth.logins.begin(w, r, b.auth.site.Target(r))
 	case v.next == nextLogin:
 		b.auth.answers.fail(w, r, ErrNoSession)
 	case redirectTo != "":
@@ -73,7 +73,7 @@ func (b *browser) serve(w http.ResponseWriter, r *http.Request, res *uma.Resourc
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		http.Redirect(w, r, redirectTo, http.StatusFound)
 	case x.page:
-		b.refusePage(w, r, v, d)
+		b.refusePage(w, r, v, d, "")
 	default:
 		b.refuser.refuse(w, r, d)
 	}
@@ -108,11 +108,11 @@ func (x *visit) decide() (v verdict, redirectTo string) {
 	reads := slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions}, x.r.Method)
 	switch {
 	case errors.Is(err, ErrStore):
-		return verdict{outcome: Unavailable, reason: err.Error()}, ""
+		return verdict{outcome: OutcomeUnavailable, reason: err.Error()}, ""
 	case err != nil && x.page:
 		return verdict{reason: "login required", next: nextLogin}, ""
 	case err == nil && !reads && !auth.site.SameOrigin(x.r):
-		return verdict{outcome: CrossOrigin, reason: "origin"}, ""
+		return verdict{outcome: OutcomeCrossOrigin, reason: "origin"}, ""
 	case err != nil:
 		return d.ask(x.r, x.resource, uma.RPT{}, time.Now()), ""
 	}
@@ -120,7 +120,7 @@ func (x *visit) decide() (v verdict, redirectTo string) {
 	kept, _ := x.kept.Find(resourceTag(x.resource))
 	x.rpt, _ = uma.ParseRPT(kept.Token) // none, if it is not well-formed
 	v = d.ask(x.r, x.resource, x.rpt, time.Now())
-	if v.outcome != Denied || !x.page || d.log.reportOnly || x.session.state == nil {
+	if v.outcome != OutcomeDenied || !x.page || d.log.reportOnly || x.session.state == nil {
 		return v, ""
 	}
 	return x.obtain(v, kept.Gathered)
@@ -134,7 +134,7 @@ func (x *visit) obtain(denied verdict, gathered int64) (v verdict, redirectTo st
 	if err != nil && x.kept.PCT != "" && errors.Is(err, oxd.CodeInternalError) {
 		// oxd 3.1.1 does not distinguish a persisted claims token that has expired from a refusal.
 		again := d.ask(x.r, x.resource, x.rpt, time.Now())
-		if again.outcome != Denied {
+		if again.outcome != OutcomeDenied {
 			return again, ""
 		}
 		x.kept.PCT = ""
@@ -151,7 +151,7 @@ func (x *visit) obtain(denied verdict, gathered int64) (v verdict, redirectTo st
 	if err := x.browser.auth.sessions.keepRPTs(x.w, x.r, x.session, withRPT(x.kept, got, resourceTag(x.resource), gathered)); err != nil {
 		d.log.logger.WarnContext(ctx, "oxdauth: the session cannot keep an RPT", "error", err)
 	}
-	if v = d.ask(x.r, x.resource, x.rpt, time.Now()); v.outcome == Denied {
+	if v = d.ask(x.r, x.resource, x.rpt, time.Now()); v.outcome == OutcomeDenied {
 		v = verdict{reason: "the RPT is not enough"} // its ticket is not for the browser
 	}
 	return v, ""
@@ -170,12 +170,12 @@ func (x *visit) gather(ticket oxd.Secret, gathered int64) (v verdict, redirectTo
 	if x.r.Method != http.MethodGet || gathered != 0 && time.Now().Unix()-gathered < gatheringPause {
 		return verdict{reason: "more claims needed"}, ""
 	}
-	answer, err := b.decider.asker.GatheringURL(x.r.Context(), ticket, auth.site.Origin+b.claimsPath)
+	answer, err := b.decider.asker.GatheringURL(x.r.Context(), ticket, auth.site.URL(b.claimsPath))
 	if err == nil {
 		book := auth.logins.trips.gatherings
 		err = book.Remember(x.w, auth.sessions.jar(x.r), &pending.Gathering{
 			Created: time.Now().Unix(), Session: x.session.state.identity.ID, Resource: resourceTag(x.resource),
-			State: book.Digest(answer.State), Ticket: ticketDigest(ticket.Reveal()), ReturnTo: auth.site.ReturnTo(web.Target(x.r)),
+			State: book.Digest(answer.State), Ticket: ticketDigest(ticket.Reveal()), ReturnTo: auth.site.ReturnTo(auth.site.Target(x.r)),
 		})
 	}
 	if err != nil {
@@ -203,7 +203,7 @@ func (b *browser) serveClaims(w http.ResponseWriter, r *http.Request) {
 	}
 	q, err := callbackQuery(r.URL.RawQuery)
 	if err != nil || len(q["ticket"]) > 1 {
-		auth.answers.fail(w, r, web.ErrQuery)
+		auth.answers.failFor(w, r, web.ErrQuery, auth.site.Outside("/"))
 		return
 	}
 	trip := new(pending.Gathering)
@@ -231,29 +231,26 @@ func (b *browser) serveClaims(w http.ResponseWriter, r *http.Request) {
 // stray answers a return that belongs to no gathering of this browser and session. oxd is not
 // asked.
 func (b *browser) stray(w http.ResponseWriter, r *http.Request, reason string) {
-	b.decider.log.logger.InfoContext(r.Context(), "oxdauth: claims gathering refused", "reason", reason)
-	b.auth.answers.show(w, r, http.StatusBadRequest, PageData{
-		Title: texts.TitleGathering, Text: texts.TextGathering, Link: "/", Button: texts.ButtonStart,
-	})
+	b.auth.answers.failFor(w, r, fmt.Errorf("%w: %s", ErrClaims, reason), b.auth.site.Outside("/"))
 }
 
 // finish exchanges the ticket that came back, once, and goes on to the page it was for.
 func (b *browser) finish(w http.ResponseWriter, r *http.Request, trip *pending.Gathering, q url.Values) {
 	auth, log := b.auth, b.decider.log.logger
 	if code := q.Get("error"); code != "" {
-		b.refuseClaims(w, r, verdict{reason: newProviderError(code, "").Code})
+		b.refuseClaims(w, r, verdict{reason: newProviderError(code, "").Code}, trip.ReturnTo)
 		return
 	}
 	ticket := q.Get("ticket")
 	sent := ticketDigest(ticket)
 	if !uma.ValidTicket(ticket) || sealed.Equal(sent[:], trip.Ticket[:]) {
 		log.WarnContext(r.Context(), "oxdauth: claims gathering brought no new ticket")
-		auth.answers.fail(w, r, web.ErrQuery)
+		auth.answers.failFor(w, r, web.ErrQuery, trip.ReturnTo)
 		return
 	}
 	s, err := auth.sessions.load(w, r)
 	if err != nil {
-		auth.answers.fail(w, r, err)
+		auth.answers.failFor(w, r, err, trip.ReturnTo)
 		return
 	}
 	kept := auth.sessions.rpts(s)
@@ -264,11 +261,11 @@ func (b *browser) finish(w http.ResponseWriter, r *http.Request, trip *pending.G
 		err = uma.ErrRefused // one round is enough
 	}
 	if err != nil {
-		b.refuseClaims(w, r, exchangeVerdict(err))
+		b.refuseClaims(w, r, exchangeVerdict(err), trip.ReturnTo)
 		return
 	}
 	if err := auth.sessions.keepRPTs(w, r, s, withRPT(kept, got, trip.Resource, time.Now().Unix())); err != nil {
-		auth.answers.fail(w, r, err) // going back to the page would begin another round
+		auth.answers.failFor(w, r, err, trip.ReturnTo) // going back to the page would begin another round
 		return
 	}
 	log.InfoContext(r.Context(), "oxdauth: claims gathering finished", "subject", s.Subject, "rpt", got.RPT.Fingerprint(&b.decider.log.key))
@@ -276,11 +273,11 @@ func (b *browser) finish(w http.ResponseWriter, r *http.Request, trip *pending.G
 }
 
 // refuseClaims shows that there is no access after a claims gathering.
-func (b *browser) refuseClaims(w http.ResponseWriter, r *http.Request, v verdict) {
+func (b *browser) refuseClaims(w http.ResponseWriter, r *http.Request, v verdict, returnTo string) {
 	d := b.decider.newDecision(r, &uma.Resource{Path: b.claimsPath, Method: r.Method}, v, uma.RPT{}, time.Now())
 	d.Status = b.refuser.pageStatus(v.outcome)
 	b.decider.log.record(r.Context(), d)
-	b.refusePage(w, r, v, d)
+	b.refusePage(w, r, v, d, returnTo)
 }
 
 // exchangeVerdict reads a failed exchange. A refusal by policy and most faults look alike in oxd
@@ -293,24 +290,15 @@ func exchangeVerdict(err error) verdict {
 	case errors.Is(err, uma.ErrRefused) || answered != nil:
 		return verdict{reason: err.Error()}
 	}
-	return verdict{outcome: Unavailable, reason: err.Error()}
+	return verdict{outcome: OutcomeUnavailable, reason: err.Error()}
 }
 
-// refusePage shows a refusal to a person. No ticket is shown.
-func (b *browser) refusePage(w http.ResponseWriter, r *http.Request, v verdict, d Decision) {
-	p := PageData{Title: texts.TitleDenied, Text: texts.TextDenied, Link: "/", Button: texts.ButtonStart, RequestID: d.ID}
-	if d.Outcome != Denied {
+// refusePage shows a refusal to a person, in the way of all errors. returnTo is the page that it is
+// about, "" for the page of the request. No ticket is shown.
+func (b *browser) refusePage(w http.ResponseWriter, r *http.Request, v verdict, d Decision, returnTo string) {
+	if d.Outcome != OutcomeDenied {
 		b.refuser.setHeaders(w.Header(), d)
 	}
-	switch {
-	case d.Outcome == MalformedRequest || d.Outcome == MethodNotAllowed:
-		p.Title, p.Text = http.StatusText(d.Status), texts.TextMalformed
-	case d.Outcome == CrossOrigin:
-		p.Text = texts.TextCrossOrigin
-	case v.next == nextWait:
-		p.Title, p.Text, p.Link, p.Button = texts.TitleWaiting, texts.TextWaiting, b.auth.site.ReturnTo(web.Target(r)), texts.ButtonRetry
-	case d.Outcome != Denied:
-		p.Title, p.Text = texts.TitleUnchecked, texts.TextUnchecked
-	}
-	b.auth.answers.show(w, r, d.Status, p)
+	refused := &DecisionError{Decision: d.public(), Waiting: v.next == nextWait}
+	b.auth.answers.refuse(w, r, b.auth.answers.newError(r, refused, d.ID, returnTo))
 }

@@ -91,7 +91,7 @@ func TestAPersonIsSignedInAskedAndLetThrough(t *testing.T) {
 				assert.NotContains(t, res.Request.URL.RawQuery, rpt)
 			}
 			for _, d := range a.decisions {
-				if d.Outcome == oxdauth.Granted {
+				if d.Outcome == oxdauth.OutcomeGranted {
 					assert.NotEmpty(t, d.Subject)
 				}
 			}
@@ -453,13 +453,13 @@ func newExchanges(t *testing.T, f *fakeOxd, log *logBuffer, opts ...oxdauth.Opti
 		return "error unsupported_operation", nil
 	}
 	m = newAuth(t, f, opts...)
-	client, err := oxd.NewClient(f, oxd.Site{OxdID: "site"})
+	client, err := oxd.NewClient(f, siteOf("site", "https://app.example/auth/callback"))
 	require.NoError(t, err)
 	g, err := oxdauth.NewGuard(client, "photos", oxdauth.WithSessions(m, "/auth/claims"), oxdauth.WithGuardLogger(log.logger()),
 		oxdauth.WithAuthorizationServer(visitIssuer))
 	require.NoError(t, err)
 	mux := http.NewServeMux()
-	g.Handle(mux, "GET /photos/{id}", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), oxdauth.AnyOf("view"))
+	g.Handle(mux, "GET /photos/{id}", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), oxdauth.Resource{Scopes: []string{"view"}})
 	require.NoError(t, g.Protect(t.Context()))
 	return m, mux, exchanges, release
 }

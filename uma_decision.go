@@ -18,70 +18,6 @@ import (
 	"example.com/oxdauth/oxd"
 )
 
-// Outcome is the result of a decision. The zero value denies, and so does every other one but
-// Granted.
-type Outcome uint8
-
-// The outcomes.
-const (
-	Denied           Outcome = iota // oxd said no, with a ticket to try with
-	Granted                         // oxd said yes
-	DeniedNoTicket                  // oxd answered, but neither yes nor with a usable ticket
-	Unavailable                     // no usable answer: oxd unreachable, too slow, overloaded, or wrongly set up
-	NotProtected                    // oxd does not protect the resource
-	NotReady                        // Protect has not succeeded yet
-	MalformedRequest                // the RPT or the path is not well-formed; oxd was not asked
-	MethodNotAllowed                // the method is not declared; oxd was not asked
-	Limited                         // too many requests without RPT; oxd was not asked
-	CrossOrigin                     // another site made a signed-in browser send a request that changes something; oxd was not asked
-)
-
-var outcomeNames = [...]string{
-	"denied", "granted", "denied_no_ticket", "unavailable", "not_protected", "not_ready", "malformed_request",
-	"method_not_allowed", "limited", "cross_origin",
-}
-
-// String returns the outcome as it is logged.
-func (o Outcome) String() string {
-	if int(o) < len(outcomeNames) {
-		return outcomeNames[o]
-	}
-	return "unknown"
-}
-
-// Decision is one decision of a guard. It is a value without secrets, safe to keep.
-type Decision struct {
-	ID            string // appears in the log and in the answer
-	Resource      string // as declared
-	Method        string // the one that was checked: GET for a HEAD request
-	RequestMethod string
-	Outcome       Outcome
-	Reason        string // for the log: a short word, or oxd's error without parameters
-	Cached        bool   // a grant from the cache, or shared with an equal request
-	ReportOnly    bool   // the request went through whatever the outcome
-	Status        int    // of the answer; 0 if the handler wrote it
-	Subject       string // the user, if the RPT came from a session
-	RPT           string // 8 hexadecimal digits that are the same for the same RPT in this process; empty without RPT
-	CheckedAt     time.Time
-	Latency       time.Duration
-
-	ticket oxd.Secret // only on its way to the answer
-}
-
-type decisionKey struct{}
-
-// DecisionFromContext returns the decision that let a request through.
-func DecisionFromContext(ctx context.Context) (Decision, bool) {
-	d, ok := ctx.Value(decisionKey{}).(Decision)
-	return d, ok
-}
-
-// public returns the decision without the ticket.
-func (d Decision) public() Decision {
-	d.ticket = oxd.Secret{}
-	return d
-}
-
 // verdict is the result of asking. The zero value denies.
 type verdict struct {
 	outcome     Outcome
@@ -116,17 +52,17 @@ type decider struct {
 // in there.
 func (d *decider) check(r *http.Request, res *uma.Resource, now time.Time) (verdict, uma.RPT) {
 	rpt, err := uma.ReadRPT(r.Header)
-	if v := d.screen(r, res); v.outcome != Granted {
+	if v := d.screen(r, res); v.outcome != OutcomeGranted {
 		return v, rpt
 	}
 	if err != nil {
-		return verdict{outcome: MalformedRequest, reason: "authorization header"}, rpt
+		return verdict{outcome: OutcomeMalformedRequest, reason: "authorization header"}, rpt
 	}
 	return d.ask(r, res, rpt, now), rpt
 }
 
-// screen decides what needs no oxd: whether the guard is ready, the method and the path. Granted
-// means to go on.
+// screen decides what needs no oxd: whether the guard is ready, the method and the path.
+// OutcomeGranted means to go on.
 func (d *decider) screen(r *http.Request, res *uma.Resource) verdict {
 	method := r.Method
 	if method == http.MethodHead && res.Method == http.MethodGet && d.declared.Find(res.Path, http.MethodHead) == nil {
@@ -134,13 +70,13 @@ func (d *decider) screen(r *http.Request, res *uma.Resource) verdict {
 	}
 	switch {
 	case d.site.Load() == nil || !res.Protected():
-		return verdict{outcome: NotReady, reason: "Protect has not succeeded"}
+		return verdict{outcome: OutcomeNotReady, reason: "Protect has not succeeded"}
 	case method != res.Method: // methods are case-sensitive (RFC 9110 section 9.1), but not for oxd
-		return verdict{outcome: MethodNotAllowed, reason: "method"}
+		return verdict{outcome: OutcomeMethodNotAllowed, reason: "method"}
 	case web.CheckPath(r.URL, res.EncodedSlashes) != nil:
-		return verdict{outcome: MalformedRequest, reason: "path"}
+		return verdict{outcome: OutcomeMalformedRequest, reason: "path"}
 	}
-	return verdict{outcome: Granted}
+	return verdict{outcome: OutcomeGranted}
 }
 
 // ask decides about a request that screen has let through: by a grant of the cache, or by asking
@@ -149,20 +85,20 @@ func (d *decider) ask(r *http.Request, res *uma.Resource, rpt uma.RPT, now time.
 	client := d.clients.Name(r)
 	switch {
 	case !d.clients.Allow(client, now):
-		return verdict{outcome: Limited, reason: "client limit"}
+		return verdict{outcome: OutcomeLimited, reason: "client limit"}
 	case rpt.IsZero() && !d.tickets.Take(now):
-		return verdict{outcome: Limited, reason: "ticket limit"}
+		return verdict{outcome: OutcomeLimited, reason: "ticket limit"}
 	}
 	shared, fingerprint, err := d.grants.Do(r.Context(), res, rpt, now, func() bool {
 		v = d.question(r.Context(), res, rpt)
-		return v.outcome == Granted
+		return v.outcome == OutcomeGranted
 	})
 	switch {
 	case err != nil:
-		return verdict{outcome: Unavailable, reason: "the client has gone away"}
+		return verdict{outcome: OutcomeUnavailable, reason: "the client has gone away"}
 	case shared:
-		return verdict{outcome: Granted, cached: true, fingerprint: fingerprint}
-	case v.outcome == Denied:
+		return verdict{outcome: OutcomeGranted, cached: true, fingerprint: fingerprint}
+	case v.outcome == OutcomeDenied:
 		d.clients.Refused(client, now)
 	}
 	return v
@@ -173,10 +109,10 @@ func (d *decider) question(ctx context.Context, res *uma.Resource, rpt uma.RPT) 
 	access, err := d.asker.CheckAccess(ctx, res, rpt)
 	v := judge(access, err, rpt)
 	switch v.outcome {
-	case NotProtected:
+	case OutcomeNotProtected:
 		res.SetMissing(true)
 		d.grants.Purge()
-	case Granted, Denied:
+	case OutcomeGranted, OutcomeDenied:
 		res.SetMissing(false)
 	}
 	return v
@@ -187,21 +123,21 @@ func judge(access *oxd.Access, err error, rpt uma.RPT) verdict {
 	var refused *oxd.Error
 	switch {
 	case errors.Is(err, oxd.ErrResourceNotProtected):
-		return verdict{outcome: NotProtected, reason: "oxd does not know the resource"}
+		return verdict{outcome: OutcomeNotProtected, reason: "oxd does not know the resource"}
 	case errors.As(err, &refused) && refused.Code == oxd.CodeInternalError && refused.Command == "uma_rs_check_access":
-		return verdict{outcome: DeniedNoTicket, reason: err.Error()} // also the answer when the authorization server is down
+		return verdict{outcome: OutcomeDeniedNoTicket, reason: err.Error()} // also the answer when the authorization server is down
 	case err != nil:
-		return verdict{outcome: Unavailable, reason: err.Error()}
+		return verdict{outcome: OutcomeUnavailable, reason: err.Error()}
 	case access == nil:
-		return verdict{outcome: Unavailable, reason: "no answer"}
+		return verdict{outcome: OutcomeUnavailable, reason: "no answer"}
 	case access.Granted && !rpt.IsZero() && access.Ticket.IsZero():
-		return verdict{outcome: Granted}
+		return verdict{outcome: OutcomeGranted}
 	case access.Granted:
-		return verdict{outcome: Unavailable, reason: "a grant without an RPT, or with a ticket"}
+		return verdict{outcome: OutcomeUnavailable, reason: "a grant without an RPT, or with a ticket"}
 	case !uma.ValidTicket(access.Ticket.Reveal()):
-		return verdict{outcome: DeniedNoTicket, reason: "no usable ticket"}
+		return verdict{outcome: OutcomeDeniedNoTicket, reason: "no usable ticket"}
 	}
-	return verdict{outcome: Denied, ticket: access.Ticket}
+	return verdict{outcome: OutcomeDenied, ticket: access.Ticket}
 }
 
 // newDecision makes the decision of a verdict. Its status is not set.
@@ -234,10 +170,10 @@ func (d *decider) watch(ctx context.Context, res *uma.Resource, rpt uma.RPT) (wa
 			}
 			v := d.question(ctx, res, rpt)
 			switch {
-			case v.outcome == Granted:
+			case v.outcome == OutcomeGranted:
 				faults = 0
 				continue
-			case v.outcome == Unavailable && faults < recheckFaults-1:
+			case v.outcome == OutcomeUnavailable && faults < recheckFaults-1:
 				faults++
 				continue
 			}
@@ -265,9 +201,9 @@ type decisionLog struct {
 func (l *decisionLog) record(ctx context.Context, d Decision) {
 	level := slog.LevelInfo
 	switch d.Outcome {
-	case Granted:
+	case OutcomeGranted:
 		level = slog.LevelDebug
-	case DeniedNoTicket, Unavailable, NotProtected, NotReady:
+	case OutcomeDeniedNoTicket, OutcomeUnavailable, OutcomeNotProtected, OutcomeNotReady:
 		level = slog.LevelError
 	}
 	if l.logger.Enabled(ctx, level) { // grants usually are not logged, and need no attributes then

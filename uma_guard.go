@@ -5,13 +5,13 @@ package oxdauth
 // server.
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -79,6 +79,9 @@ func NewGuard(client *oxd.Client, realm string, opts ...GuardOption) (*Guard, er
 		registrar: &uma.Registrar{Client: client, ASURI: s.asURI, File: s.protectionFile, Logger: s.log.logger},
 	}
 	if s.sessions != nil {
+		if err := client.AddClaimsRedirectURI(s.sessions.site.URL(s.claimsPath)); err != nil {
+			return nil, fmt.Errorf("oxdauth: WithSessions: %w", err)
+		}
 		g.browser = &browser{decider: d, refuser: g.refuser, auth: s.sessions, claimsPath: s.claimsPath}
 	}
 	return g, nil
@@ -86,27 +89,24 @@ func NewGuard(client *oxd.Client, realm string, opts ...GuardOption) (*Guard, er
 
 // Handle registers h at mux and declares the resource in one call. pattern is one of
 // [http.ServeMux] with a method, such as "PUT /photos/{id}"; its path, wildcards left as they are
-// and a host left out, is the name of the resource. It panics where [http.ServeMux.Handle] does;
-// other problems come out of [Guard.Protect], and the route answers 503 until then.
+// and a host left out, is the name of the resource unless res has one. It panics where
+// [http.ServeMux.Handle] does; other problems come out of [Guard.Protect], and the route answers
+// 503 until then.
 //
 // Nothing that rewrites the request may stand between the guard and h.
-func (g *Guard) Handle(mux *http.ServeMux, pattern string, h http.Handler, scopes Scopes, opts ...ResourceOption) {
+func (g *Guard) Handle(mux *http.ServeMux, pattern string, h http.Handler, res Resource) {
 	method, path := web.SplitPattern(pattern)
-	mux.Handle(pattern, g.Require(path, method, scopes, opts...)(h))
+	res.Method, res.Path = method, cmp.Or(res.Path, path)
+	mux.Handle(pattern, g.Require(res)(h))
 }
 
 // Require declares a resource and returns the wrapper for the handlers of its route, for routers of
-// any kind. path is the constant name of the resource, by convention the route's pattern; it is
-// compared with nothing in the request. Requests with another method get 405; HEAD counts as GET
-// unless it is declared itself. Problems with the declaration come out of [Guard.Protect], and the
-// route answers 503 until then.
-func (g *Guard) Require(path, method string, scopes Scopes, opts ...ResourceOption) func(http.Handler) http.Handler {
-	res := &uma.Resource{Path: path, Method: method, Scopes: slices.Clone(scopes)}
-	for _, opt := range opts {
-		opt.applyResource(res)
-	}
-	g.decider.declared.Add(res)
-	return func(next http.Handler) http.Handler { return &guarded{g, res, next} }
+// any kind. Problems with the declaration come out of [Guard.Protect], and the route answers 503
+// until then.
+func (g *Guard) Require(res Resource) func(http.Handler) http.Handler {
+	declared := res.declared()
+	g.decider.declared.Add(declared)
+	return func(next http.Handler) http.Handler { return &guarded{g, declared, next} }
 }
 
 // guarded is the innermost wrapper of a handler.
@@ -171,7 +171,7 @@ func (g *Guard) VerifyIssuer(ctx context.Context, client *http.Client) error {
 }
 
 // Check decides about a request for a declared resource and method without answering it: for
-// routers and frameworks that [Guard.Require] does not fit. Only an Outcome of Granted lets a
+// routers and frameworks that [Guard.Require] does not fit. Only [OutcomeGranted] lets a
 // request through; [Guard.Refuse] writes the answer for every other one. The RPT is that of the
 // Authorization header, sessions are not looked at.
 func (g *Guard) Check(r *http.Request, path, method string) Decision {
@@ -182,15 +182,15 @@ func (g *Guard) Check(r *http.Request, path, method string) Decision {
 	started := time.Now()
 	v, rpt := g.decider.check(r, res, started)
 	d := g.decider.newDecision(r, res, v, rpt, started)
-	if v.outcome != Granted {
+	if v.outcome != OutcomeGranted {
 		d.Status = g.refuser.status(v.outcome)
 	}
 	g.decider.log.record(r.Context(), d)
 	return d
 }
 
-// Refuse writes the answer for a decision of [Guard.Check] that is not Granted. A decision is
-// answered once: its ticket is for one client.
+// Refuse writes the answer for a decision of [Guard.Check] that is not [OutcomeGranted]. A decision
+// is answered once: its ticket is for one client.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, d Decision) { g.refuser.refuse(w, r, d) }
 
 // ClaimsCallback returns the handler for the path of [WithSessions], where the browser comes back
@@ -214,7 +214,7 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, res *uma.Resource,
 	}
 	v, rpt := g.decider.check(r, res, started)
 	d := g.decider.newDecision(r, res, v, rpt, started)
-	if v.outcome != Granted && !g.decider.log.reportOnly {
+	if v.outcome != OutcomeGranted && !g.decider.log.reportOnly {
 		d.Status = g.refuser.status(v.outcome)
 		g.decider.log.record(r.Context(), d)
 		g.refuser.refuse(w, r, d)

@@ -163,7 +163,7 @@ func TestALeaderThatGoesAwayTakesNobodyWithIt(t *testing.T) {
 func TestNothingButAPlainGrantGrants(t *testing.T) {
 	t.Run("4.11-5", func(t *testing.T) {
 		overAll(t, func(t *testing.T, transport string) {
-			a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithConcurrency(4)}})
+			a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{oxdauth.WithGuardConcurrency(4)}})
 			rpt := a.rpt("GET", "/photos/1")
 			for name, answer := range map[string]string{
 				"no data":              `{"status":"ok"}`,
@@ -240,7 +240,7 @@ func TestASlowOxdIsGivenUpOnAndLeftAlone(t *testing.T) {
 	t.Run("4.11-6", func(t *testing.T) {
 		overAll(t, func(t *testing.T, transport string) {
 			a := newGuardApp(t, guardSetup{transport: transport, options: []oxdauth.GuardOption{
-				oxdauth.WithCheckTimeout(50 * time.Millisecond), oxdauth.WithUnavailableStatus(http.StatusForbidden),
+				oxdauth.WithGuardTimeout(50 * time.Millisecond), oxdauth.WithUnavailableStatus(http.StatusForbidden),
 			}})
 			a.srv.Inject("uma_rs_check_access", oxdtest.Fault{Kind: oxdtest.FaultHang})
 			for range 5 {
@@ -487,8 +487,8 @@ func TestDeclarationsThatOxdTakesForOneAreRefused(t *testing.T) {
 			a := newGuardApp(t, guardSetup{transport: transport})
 			g, err := oxdauth.NewGuard(a.client, "r")
 			require.NoError(t, err)
-			g.Require("/Photos", "GET", oxdauth.AnyOf("view"))
-			g.Require("/photos", "PUT", oxdauth.AnyOf("view"))
+			g.Require(oxdauth.Resource{Path: "/Photos", Method: "GET", Scopes: []string{"view"}})
+			g.Require(oxdauth.Resource{Path: "/photos", Method: "PUT", Scopes: []string{"view"}})
 			require.ErrorContains(t, g.Protect(t.Context()), "ignores case")
 		})
 	})
@@ -540,8 +540,8 @@ func TestHEADDeclaredItselfIsCheckedAsHEAD(t *testing.T) {
 	t.Run("B-12", func(t *testing.T) {
 		overAll(t, func(t *testing.T, transport string) {
 			a := newGuardApp(t, guardSetup{transport: transport, declare: func(a *guardApp, mux *http.ServeMux) {
-				a.guard.Handle(mux, "GET /x", a.whoami(), oxdauth.AnyOf("view"))
-				a.guard.Handle(mux, "HEAD /x", a.whoami(), oxdauth.AnyOf("peek"))
+				a.guard.Handle(mux, "GET /x", a.whoami(), oxdauth.Resource{Scopes: []string{"view"}})
+				a.guard.Handle(mux, "HEAD /x", a.whoami(), oxdauth.Resource{Scopes: []string{"peek"}})
 			}})
 			assert.Equal(t, []string{"HEAD /x"}, a.asked(func() {
 				assert.Equal(t, http.StatusUnauthorized, a.ask("HEAD", "/x", "").StatusCode)
@@ -588,11 +588,11 @@ func TestACachedGrantHoldsForItsOwnGuardOnly(t *testing.T) {
 func TestTheZeroDecisionDenies(t *testing.T) {
 	t.Run("B-19", func(t *testing.T) {
 		overAll(t, func(t *testing.T, transport string) {
-			assert.Equal(t, oxdauth.Denied, oxdauth.Decision{}.Outcome)
+			assert.Equal(t, oxdauth.OutcomeDenied, oxdauth.Decision{}.Outcome)
 			assert.Equal(t, "unknown", oxdauth.Outcome(200).String())
 			a := newGuardApp(t, guardSetup{transport: transport})
 			d := a.guard.Check(a.request("GET", "/photos/1"), "/never-declared", "GET")
-			assert.Equal(t, oxdauth.NotReady, d.Outcome)
+			assert.Equal(t, oxdauth.OutcomeNotReady, d.Outcome)
 		})
 	})
 }
@@ -643,7 +643,7 @@ func TestOneResourceFromTwoMountsHasToBeMeant(t *testing.T) {
 			a := newGuardApp(t, guardSetup{transport: transport, unprotected: true, declare: func(a *guardApp, mux *http.ServeMux) {
 				for _, tenant := range []string{"/a", "/b"} {
 					inner := http.NewServeMux()
-					a.guard.Handle(inner, "GET /photos/{id}", a.whoami(), oxdauth.AnyOf("view"))
+					a.guard.Handle(inner, "GET /photos/{id}", a.whoami(), oxdauth.Resource{Scopes: []string{"view"}})
 					mux.Handle(tenant+"/", http.StripPrefix(tenant, inner))
 				}
 			}})
@@ -652,7 +652,7 @@ func TestOneResourceFromTwoMountsHasToBeMeant(t *testing.T) {
 			b := newGuardApp(t, guardSetup{transport: transport, declare: func(a *guardApp, mux *http.ServeMux) {
 				for _, tenant := range []string{"/a", "/b"} {
 					inner := http.NewServeMux()
-					a.guard.Handle(inner, "GET /photos/{id}", a.whoami(), oxdauth.AnyOf("view"), oxdauth.ResourcePath(tenant+"/photos/{id}"))
+					a.guard.Handle(inner, "GET /photos/{id}", a.whoami(), oxdauth.Resource{Scopes: []string{"view"}, Path: tenant + "/photos/{id}"})
 					mux.Handle(tenant+"/", http.StripPrefix(tenant, inner))
 				}
 			}})
@@ -667,8 +667,8 @@ func TestEachMethodOfAPathNeedsItsOwnPermission(t *testing.T) {
 	t.Run("B-10", func(t *testing.T) {
 		overAll(t, func(t *testing.T, transport string) {
 			a := newGuardApp(t, guardSetup{transport: transport, declare: func(a *guardApp, mux *http.ServeMux) {
-				a.guard.Handle(mux, "GET /x", a.whoami(), oxdauth.AnyOf("all"))
-				a.guard.Handle(mux, "PUT /x", a.whoami(), oxdauth.AnyOf("all"))
+				a.guard.Handle(mux, "GET /x", a.whoami(), oxdauth.Resource{Scopes: []string{"all"}})
+				a.guard.Handle(mux, "PUT /x", a.whoami(), oxdauth.Resource{Scopes: []string{"all"}})
 			}})
 			rpt := a.rpt("GET", "/x")
 			assert.Equal(t, http.StatusOK, a.ask("GET", "/x", rpt).StatusCode)
@@ -704,7 +704,7 @@ func TestWhatComesBeforeTheGuardChangesNeitherResourceNorDecision(t *testing.T) 
 	t.Run("B-28", func(t *testing.T) {
 		overAll(t, func(t *testing.T, transport string) {
 			a := newGuardApp(t, guardSetup{transport: transport, declare: func(a *guardApp, mux *http.ServeMux) {
-				guarded := a.guard.Require("/photos/{id}", "GET", oxdauth.AnyOf("view"))(a.whoami())
+				guarded := a.guard.Require(oxdauth.Resource{Path: "/photos/{id}", Method: "GET", Scopes: []string{"view"}})(a.whoami())
 				mux.HandleFunc("GET /rewritten/{id}", func(w http.ResponseWriter, r *http.Request) {
 					r.URL.Path, r.URL.RawPath, r.Pattern, r.RequestURI = "/open", "", "GET /open", "/open"
 					guarded.ServeHTTP(w, r)
@@ -734,7 +734,7 @@ func TestReportModePassesAndTells(t *testing.T) {
 			}
 			a.srv.Stop()
 			assert.Equal(t, http.StatusOK, a.ask("GET", "/photos/1", "x").StatusCode)
-			assert.Equal(t, []oxdauth.Outcome{oxdauth.Denied, oxdauth.Unavailable}, a.outcomes())
+			assert.Equal(t, []oxdauth.Outcome{oxdauth.OutcomeDenied, oxdauth.OutcomeUnavailable}, a.outcomes())
 			assert.Contains(t, a.log.String(), "WithReportOnly")
 		})
 	})
@@ -744,20 +744,20 @@ func TestGuardHandsTheDecisionToHookAndHandler(t *testing.T) {
 	t.Parallel()
 	var seen atomic.Value
 	a := newGuardApp(t, guardSetup{
-		options: []oxdauth.GuardOption{oxdauth.WithOnDecision(func(context.Context, oxdauth.Decision) { panic("the hook is broken") })},
+		options: []oxdauth.GuardOption{oxdauth.WithDecisionHook(func(context.Context, oxdauth.Decision) { panic("the hook is broken") })},
 		declare: func(a *guardApp, mux *http.ServeMux) {
 			a.guard.Handle(mux, "GET /x", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				d, ok := oxdauth.DecisionFromContext(r.Context())
 				assert.True(t, ok)
 				seen.Store(d)
-			}), oxdauth.AnyOf("view"))
+			}), oxdauth.Resource{Scopes: []string{"view"}})
 		},
 	})
 	rpt := a.rpt("GET", "/x")
 	require.Equal(t, http.StatusOK, a.ask("GET", "/x", rpt).StatusCode)
 	d := seen.Load().(oxdauth.Decision)
 	assert.Equal(t, "/x", d.Resource)
-	assert.Equal(t, oxdauth.Granted, d.Outcome)
+	assert.Equal(t, oxdauth.OutcomeGranted, d.Outcome)
 	assert.Len(t, d.RPT, 8)
 	assert.NotContains(t, rpt, d.RPT)
 	assert.Equal(t, http.StatusUnauthorized, a.ask("GET", "/x", "weak").StatusCode, "a hook changes nothing")
@@ -774,7 +774,7 @@ func TestAStreamFlushesAndEndsWhenAccessEnds(t *testing.T) {
 					assert.NoError(t, http.NewResponseController(w).Flush())
 					<-r.Context().Done()
 					causes <- context.Cause(r.Context())
-				}), oxdauth.AnyOf("view"), oxdauth.Recheck(time.Second))
+				}), oxdauth.Resource{Scopes: []string{"view"}, Recheck: time.Second})
 			}})
 			rpt := a.rpt("GET", "/events")
 			res, err := a.srv.HTTPClient().Do(a.request("GET", "/events", "Authorization", "Bearer "+rpt))
@@ -800,8 +800,8 @@ func TestRoutesWithoutAGuardAreFound(t *testing.T) {
 		overAll(t, func(t *testing.T, transport string) {
 			a := newGuardApp(t, guardSetup{transport: transport})
 			mux := http.NewServeMux()
-			a.guard.Handle(mux, "GET /photos/{id}", a.whoami(), oxdauth.AnyOf("view"))
-			a.guard.Handle(mux, "GET /{$}", a.whoami(), oxdauth.AnyOf("view"))
+			a.guard.Handle(mux, "GET /photos/{id}", a.whoami(), oxdauth.Resource{Scopes: []string{"view"}})
+			a.guard.Handle(mux, "GET /{$}", a.whoami(), oxdauth.Resource{Scopes: []string{"view"}})
 			mux.Handle("GET /health", oxdauth.Public("for the load balancer")(a.whoami()))
 			mux.Handle("GET /forgotten/{rest...}", a.whoami())
 			patterns := []string{"GET /photos/{id}", "GET /{$}", "GET /health", "GET /forgotten/{rest...}", "GET /never"}
@@ -815,7 +815,7 @@ func TestRoutesWithoutAGuardAreFound(t *testing.T) {
 func TestGuardSendsNoFormToTheQuestionsOfTheServer(t *testing.T) {
 	t.Parallel()
 	a := newGuardApp(t, guardSetup{sessions: true, declare: func(a *guardApp, mux *http.ServeMux) {
-		a.guard.Handle(mux, "POST /photos", a.whoami(), oxdauth.AnyOf("view"))
+		a.guard.Handle(mux, "POST /photos", a.whoami(), oxdauth.Resource{Scopes: []string{"view"}})
 	}})
 	b := a.personSignedIn()
 	post := func() *http.Response {
@@ -895,12 +895,12 @@ func (s *scriptedOxd) guard(t *testing.T, opts ...oxdauth.GuardOption) http.Hand
 
 func (s *scriptedOxd) guardAndHandler(t *testing.T, opts ...oxdauth.GuardOption) (*oxdauth.Guard, http.Handler) {
 	t.Helper()
-	client, err := oxd.NewClient(s, oxd.Site{OxdID: "x"})
+	client, err := oxd.NewClient(s, siteOf("x", "https://app.example/auth/callback"))
 	require.NoError(t, err)
 	opts = append(opts, oxdauth.WithAuthorizationServer("https://op.example"), oxdauth.WithGuardLogger((&logBuffer{}).logger()))
 	g, err := oxdauth.NewGuard(client, "r", opts...)
 	require.NoError(t, err)
-	h := g.Require("/x", "GET", oxdauth.AnyOf("view"))(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	h := g.Require(oxdauth.Resource{Path: "/x", Method: "GET", Scopes: []string{"view"}})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	require.NoError(t, g.Protect(t.Context()))
 	s.checks.Store(0)
 	return g, h
@@ -1083,7 +1083,7 @@ func TestGuardBoundsQuestionsAtATime(t *testing.T) {
 			}
 			return denied(n), nil
 		}}
-		h := s.guard(t, oxdauth.WithConcurrency(2))
+		h := s.guard(t, oxdauth.WithGuardConcurrency(2))
 		var codes [8]int
 		var wg sync.WaitGroup
 		for i := range codes {
@@ -1157,4 +1157,47 @@ func TestAGrantEndsWithItsRPTWhereOxdTellsWhen(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestARouterOfItsOwnChecksAndRefusesAsTheGuardDoes(t *testing.T) {
+	t.Parallel()
+	var guard *oxdauth.Guard
+	a := newGuardApp(t, guardSetup{wrap: func(mux http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/routed" {
+				mux.ServeHTTP(w, r)
+				return
+			}
+			if d := guard.Check(r, "/photos/{id}", http.MethodGet); d.Outcome != oxdauth.OutcomeGranted {
+				guard.Refuse(w, r, d)
+				return
+			}
+			fmt.Fprint(w, "photo")
+		})
+	}})
+	guard = a.guard
+	res, body := a.once(nil, a.request(http.MethodGet, "/routed"))
+	assert.Equal(t, http.StatusUnauthorized, res.StatusCode)
+	assert.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+	assert.Equal(t, `photo "z"`, challenge(t, res)["realm"])
+	assert.NotContains(t, body, challenge(t, res)["ticket"])
+	assert.Contains(t, a.log.String(), body[strings.Index(body, `"request_id"`):len(body)-2], "the id of the log")
+
+	rpt := a.rpt(http.MethodGet, "/photos/1")
+	res, body = a.once(nil, a.request(http.MethodGet, "/routed", "Authorization", "Bearer "+rpt))
+	assert.Equal(t, http.StatusOK, res.StatusCode)
+	assert.Equal(t, "photo", body)
+	res, _ = a.once(nil, a.request(http.MethodPut, "/routed", "Authorization", "Bearer "+rpt))
+	assert.Equal(t, http.StatusMethodNotAllowed, res.StatusCode)
+	assert.Equal(t, "GET, HEAD, PUT", res.Header.Get("Allow"))
+}
+
+func TestAGuardWithoutSessionsNeedsNoRedirectURL(t *testing.T) {
+	t.Parallel()
+	client, err := oxd.NewClient(&oxd.TCPTransport{}, oxd.Site{OxdID: "elsewhere"})
+	require.NoError(t, err)
+	_, err = oxdauth.NewGuard(client, "photos")
+	require.NoError(t, err)
+	_, err = oxdauth.New(client)
+	assert.EqualError(t, err, "oxdauth: New: the client's Site.Params.AuthorizationRedirectURI is missing")
 }

@@ -1,6 +1,6 @@
 package oxdauth
 
-// The options of NewGuard and of the resources declared on a Guard, with their defaults and limits.
+// The options of NewGuard, with their defaults and limits.
 
 import (
 	"context"
@@ -125,24 +125,24 @@ func WithClientLimit(perSecond float64, burst int, client func(*http.Request) st
 	})
 }
 
-// WithCheckTimeout sets how long one question to oxd may take, connecting included. Keep it below
+// WithGuardTimeout sets how long one question to oxd may take, connecting included. Keep it below
 // the server's write timeout. Default: 3 seconds; at most a minute.
-func WithCheckTimeout(d time.Duration) GuardOption {
+func WithGuardTimeout(d time.Duration) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if d <= 0 || d > time.Minute {
-			return fmt.Errorf("oxdauth: WithCheckTimeout: want more than 0 and at most 1m (%v)", d)
+			return fmt.Errorf("oxdauth: WithGuardTimeout: want more than 0 and at most 1m (%v)", d)
 		}
 		s.timeout = d
 		return nil
 	})
 }
 
-// WithConcurrency sets how many questions to oxd may be under way; requests above that get 503.
-// Default: 64.
-func WithConcurrency(n int) GuardOption {
+// WithGuardConcurrency sets how many questions to oxd may be under way; requests above that get
+// 503. Default: 64.
+func WithGuardConcurrency(n int) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if n < 1 {
-			return fmt.Errorf("oxdauth: WithConcurrency: want at least 1 (%d)", n)
+			return fmt.Errorf("oxdauth: WithGuardConcurrency: want at least 1 (%d)", n)
 		}
 		s.concurrency = n
 		return nil
@@ -170,13 +170,13 @@ func WithUnavailableStatus(status int) GuardOption {
 	})
 }
 
-// WithOnDecision has f called with each decision, for an audit trail or metrics; Resource and
+// WithDecisionHook has f called with each decision, for an audit trail or metrics; Resource and
 // Outcome have few values. f runs before the answer is written, must be safe for concurrent use and
 // quick, and cannot change the decision: a panic in it is logged. Default: none.
-func WithOnDecision(f func(context.Context, Decision)) GuardOption {
+func WithDecisionHook(f func(context.Context, Decision)) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		if f == nil {
-			return errors.New("oxdauth: WithOnDecision: nil function")
+			return errors.New("oxdauth: WithDecisionHook: nil function")
 		}
 		s.log.onDecision = f
 		return nil
@@ -198,10 +198,10 @@ func WithGuardLogger(l *slog.Logger) GuardOption {
 // WithSessions lets people use guarded pages with their browser: for a request without
 // Authorization header the RPT comes from the session of m, and where there is none yet the guard
 // gets one. When the authorization server has questions, the browser is sent there and comes back
-// to claimsRedirectPath, where [Guard.ClaimsCallback] has to be mounted; the URL, the origin of m's
-// redirect URL with that path, has to be among the site's ClaimsRedirectURI. m has to be for the
-// same site. Requests that change something are refused when another origin sent them. Default: API
-// clients only.
+// to claimsRedirectPath, a path as requests arrive, where [Guard.ClaimsCallback] has to be mounted.
+// Its URL is registered with the site; at a site known by its OxdID it has to be among the
+// registered ones. m has to be for the same site. Requests that change something are refused when
+// another origin sent them. Default: API clients only.
 func WithSessions(m *Middleware, claimsRedirectPath string) GuardOption {
 	return guardOption(func(s *guardSettings) error {
 		s.sessions, s.claimsPath = m, claimsRedirectPath
@@ -215,61 +215,5 @@ func WithSessions(m *Middleware, claimsRedirectPath string) GuardOption {
 			return fmt.Errorf("oxdauth: WithSessions: %q is a path of the middleware", p)
 		}
 		return nil
-	})
-}
-
-// Scopes are the scopes that open a resource. oxd has one rule, any of them is enough, hence
-// [AnyOf]; where all are meant, make it one scope. A scope without a policy at the authorization
-// server is open to everybody.
-type Scopes []string
-
-// AnyOf returns scopes of which each alone is enough.
-func AnyOf(scope string, more ...string) Scopes { return append(Scopes{scope}, more...) }
-
-// ResourceOption changes one setting of a declared resource.
-type ResourceOption interface{ applyResource(*uma.Resource) }
-
-type resourceOption func(*uma.Resource)
-
-func (o resourceOption) applyResource(r *uma.Resource) { o(r) }
-
-// TicketScopes are the scopes a permission ticket asks for; each must be one of the resource.
-// Default: all of them.
-func TicketScopes(scope string, more ...string) ResourceOption {
-	return resourceOption(func(r *uma.Resource) { r.TicketScopes = append([]string{scope}, more...) })
-}
-
-// ResourcePath replaces the path of the pattern as the name of the resource. It is needed under
-// [http.StripPrefix], where patterns of two mounts can be equal.
-func ResourcePath(path string) ResourceOption {
-	return resourceOption(func(r *uma.Resource) { r.Path = path })
-}
-
-// Shared lets several routes stand for one resource and method, such as an old and a new address.
-// All of them need it, and the same scopes.
-func Shared() ResourceOption { return resourceOption(func(r *uma.Resource) { r.Shared = true }) }
-
-// API marks a route as one for programs: its refusals are never pages or redirects. Default:
-// decided per request.
-func API() ResourceOption { return resourceOption(func(r *uma.Resource) { r.Kind = uma.API }) }
-
-// Page marks a route as one for people: a request without Authorization header is refused with a
-// page, whatever else its headers say. It needs [WithSessions]. Default: decided per request.
-func Page() ResourceOption { return resourceOption(func(r *uma.Resource) { r.Kind = uma.Page }) }
-
-// EncodedSlashes lets encoded slashes through, for wildcards that expect them. Default: 400.
-func EncodedSlashes() ResourceOption {
-	return resourceOption(func(r *uma.Resource) { r.EncodedSlashes = true })
-}
-
-// Recheck has oxd asked again every interval while a request is served, past any cache. When access
-// is not granted any more, or no decision could be had three times in a row, the request's context
-// ends with [ErrAccessWithdrawn], which the handler has to watch. For event streams and WebSockets.
-// At least a second. Default: one decision, at the beginning.
-func Recheck(interval time.Duration) ResourceOption {
-	return resourceOption(func(r *uma.Resource) {
-		if r.Recheck = interval; interval <= 0 {
-			r.Recheck = -1 // reported by Protect
-		}
 	})
 }

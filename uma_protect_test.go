@@ -68,33 +68,33 @@ func TestProtectingAgainRegistersNothing(t *testing.T) {
 			checks := len(a.checks())
 			require.NoError(t, a.guard.Protect(t.Context()))
 
-			declare := func(scopes oxdauth.Scopes, more bool) error {
+			declare := func(scopes []string, more bool) error {
 				g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json")), oxdauth.WithGuardLogger(a.log.logger()))
 				require.NoError(t, err)
 				mux := http.NewServeMux()
-				g.Handle(mux, "GET /photos/{id}", http.NotFoundHandler(), scopes, oxdauth.TicketScopes("view"))
-				g.Handle(mux, "PUT /photos/{id}", http.NotFoundHandler(), oxdauth.AnyOf("edit"))
-				g.Handle(mux, "GET /admin", http.NotFoundHandler(), oxdauth.AnyOf("admin"))
-				g.Handle(mux, "GET /files/{rest...}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
-				g.Handle(mux, "GET /slashes/{rest...}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
+				g.Handle(mux, "GET /photos/{id}", http.NotFoundHandler(), oxdauth.Resource{Scopes: scopes, TicketScopes: []string{"view"}})
+				g.Handle(mux, "PUT /photos/{id}", http.NotFoundHandler(), oxdauth.Resource{Scopes: []string{"edit"}})
+				g.Handle(mux, "GET /admin", http.NotFoundHandler(), oxdauth.Resource{Scopes: []string{"admin"}})
+				g.Handle(mux, "GET /files/{rest...}", http.NotFoundHandler(), oxdauth.Resource{Scopes: []string{"view"}})
+				g.Handle(mux, "GET /slashes/{rest...}", http.NotFoundHandler(), oxdauth.Resource{Scopes: []string{"view"}})
 				if more {
-					g.Handle(mux, "GET /any/{id}", http.NotFoundHandler(), oxdauth.AnyOf("view"))
+					g.Handle(mux, "GET /any/{id}", http.NotFoundHandler(), oxdauth.Resource{Scopes: []string{"view"}})
 				}
 				return g.Protect(t.Context())
 			}
-			require.NoError(t, declare(oxdauth.AnyOf("all", "view"), true), "the same, after a restart")
+			require.NoError(t, declare([]string{"all", "view"}, true), "the same, after a restart")
 			assert.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
 			assert.Len(t, a.checks(), checks, "and no ticket is spent on it")
 			if transport == "rest" { // where everything can be told anew
-				require.NoError(t, declare(oxdauth.AnyOf("view"), true), "other scopes")
-				require.NoError(t, declare(oxdauth.AnyOf("view"), false), "one less")
-				require.NoError(t, declare(oxdauth.AnyOf("view"), false), "the same again")
+				require.NoError(t, declare([]string{"view"}, true), "other scopes")
+				require.NoError(t, declare([]string{"view"}, false), "one less")
+				require.NoError(t, declare([]string{"view"}, false), "the same again")
 				assert.Equal(t, 3, a.srv.CallCount("uma_rs_protect"))
 				assert.Contains(t, a.log.String(), "RPTs from before open nothing any more")
 				return
 			}
-			require.ErrorContains(t, declare(oxdauth.AnyOf("view"), true), "other scopes")
-			require.ErrorContains(t, declare(oxdauth.AnyOf("all", "view"), false), "not declared any more")
+			require.ErrorContains(t, declare([]string{"view"}, true), "other scopes")
+			require.ErrorContains(t, declare([]string{"all", "view"}, false), "not declared any more")
 			assert.Equal(t, 1, a.srv.CallCount("uma_rs_protect"))
 		})
 	})
@@ -105,8 +105,8 @@ func TestGuardWithoutAFileAsksWhatIsProtected(t *testing.T) {
 	a := newGuardApp(t, guardSetup{transport: "local"}) // oxd 4 is told all of them again
 	g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithGuardLogger(a.log.logger()))
 	require.NoError(t, err)
-	g.Require("/admin", "GET", oxdauth.AnyOf("admin"))
-	g.Require("/new", "GET", oxdauth.AnyOf("admin"))
+	g.Require(oxdauth.Resource{Path: "/admin", Method: "GET", Scopes: []string{"admin"}})
+	g.Require(oxdauth.Resource{Path: "/new", Method: "GET", Scopes: []string{"admin"}})
 	require.NoError(t, g.Protect(t.Context()))
 	require.Equal(t, 2, a.srv.CallCount("uma_rs_protect"))
 	calls := a.srv.Calls()
@@ -125,18 +125,18 @@ func TestGuardDeclarationProblemsAreReportedAtOnce(t *testing.T) {
 	t.Parallel()
 	a := newGuardApp(t, guardSetup{unprotected: true, declare: func(a *guardApp, mux *http.ServeMux) {
 		g := a.guard
-		g.Handle(mux, "/no-method", a.whoami(), oxdauth.AnyOf("view"))
-		g.Handle(mux, "GET /no-scopes", a.whoami(), nil)
-		g.Require("no-slash", "GET", oxdauth.AnyOf("view"))
-		g.Require("/query?x", "GET", oxdauth.AnyOf("view"))
-		g.Require("/lower", "get", oxdauth.AnyOf("view"))
-		g.Require("/blank", "GET", oxdauth.AnyOf("a b"))
-		g.Require("/tickets", "GET", oxdauth.AnyOf("view"), oxdauth.TicketScopes("edit"))
-		g.Require("/head", "HEAD", oxdauth.AnyOf("view"))
-		g.Require("/twice", "GET", oxdauth.AnyOf("view"))
-		g.Require("/twice", "GET", oxdauth.AnyOf("view"))
-		g.Require("/shared", "GET", oxdauth.AnyOf("view"), oxdauth.Shared())
-		g.Require("/shared", "GET", oxdauth.AnyOf("edit"), oxdauth.Shared())
+		g.Handle(mux, "/no-method", a.whoami(), oxdauth.Resource{Scopes: []string{"view"}})
+		g.Handle(mux, "GET /no-scopes", a.whoami(), oxdauth.Resource{})
+		g.Require(oxdauth.Resource{Path: "no-slash", Method: "GET", Scopes: []string{"view"}})
+		g.Require(oxdauth.Resource{Path: "/query?x", Method: "GET", Scopes: []string{"view"}})
+		g.Require(oxdauth.Resource{Path: "/lower", Method: "get", Scopes: []string{"view"}})
+		g.Require(oxdauth.Resource{Path: "/blank", Method: "GET", Scopes: []string{"a b"}})
+		g.Require(oxdauth.Resource{Path: "/tickets", Method: "GET", Scopes: []string{"view"}, TicketScopes: []string{"edit"}})
+		g.Require(oxdauth.Resource{Path: "/head", Method: "HEAD", Scopes: []string{"view"}})
+		g.Require(oxdauth.Resource{Path: "/twice", Method: "GET", Scopes: []string{"view"}})
+		g.Require(oxdauth.Resource{Path: "/twice", Method: "GET", Scopes: []string{"view"}})
+		g.Require(oxdauth.Resource{Path: "/shared", Method: "GET", Scopes: []string{"view"}, Shared: true})
+		g.Require(oxdauth.Resource{Path: "/shared", Method: "GET", Scopes: []string{"edit"}, Shared: true})
 	}})
 	err := a.guard.Protect(t.Context())
 	for _, problem := range []string{
@@ -151,9 +151,9 @@ func TestGuardDeclarationProblemsAreReportedAtOnce(t *testing.T) {
 
 func TestGuardRefusesBadArguments(t *testing.T) {
 	t.Parallel()
-	_, err := oxdauth.NewGuard(nil, "a\nb", oxdauth.WithGrantCache(1, 2*time.Minute), oxdauth.WithTicketLimit(0, 1), oxdauth.WithClientLimit(1, 1, nil), oxdauth.WithCheckTimeout(0),
-		oxdauth.WithConcurrency(0), oxdauth.WithUnavailableStatus(200), oxdauth.WithAuthorizationServer("op"), oxdauth.WithSessions(nil, "/x"))
-	for _, part := range []string{"nil client", "realm", "WithGrantCache", "WithTicketLimit", "WithClientLimit", "WithCheckTimeout", "WithConcurrency", "WithUnavailableStatus", "authorization server", "WithSessions"} {
+	_, err := oxdauth.NewGuard(nil, "a\nb", oxdauth.WithGrantCache(1, 2*time.Minute), oxdauth.WithTicketLimit(0, 1), oxdauth.WithClientLimit(1, 1, nil), oxdauth.WithGuardTimeout(0),
+		oxdauth.WithGuardConcurrency(0), oxdauth.WithUnavailableStatus(200), oxdauth.WithAuthorizationServer("op"), oxdauth.WithSessions(nil, "/x"))
+	for _, part := range []string{"nil client", "realm", "WithGrantCache", "WithTicketLimit", "WithClientLimit", "WithGuardTimeout", "WithGuardConcurrency", "WithUnavailableStatus", "authorization server", "WithSessions"} {
 		assert.ErrorContains(t, err, part)
 	}
 	require.False(t, errors.Is(err, oxd.ErrUnavailable))
@@ -165,7 +165,7 @@ func TestGuardProtectsInPartsAndGoesOnAfterAFault(t *testing.T) {
 	path := func(i int) string { return fmt.Sprintf("/%03d/%s", i, strings.Repeat("x", 300)) }
 	a := newGuardApp(t, guardSetup{transport: "local", unprotected: true, declare: func(a *guardApp, _ *http.ServeMux) { // oxd 4 has no such limit
 		for i := range n {
-			a.guard.Require(path(i), "GET", oxdauth.AnyOf("view"))
+			a.guard.Require(oxdauth.Resource{Path: path(i), Method: "GET", Scopes: []string{"view"}})
 		}
 	}})
 	a.srv.Inject("uma_rs_protect", oxdtest.Fault{Kind: oxdtest.FaultInternalError, Times: 1})
@@ -240,7 +240,7 @@ func TestProcessesThatStartTogetherProtectOnce(t *testing.T) {
 		g, err := oxdauth.NewGuard(client, "r", oxdauth.WithProtectionFile(filepath.Join(dir, "uma.json")), oxdauth.WithGuardLogger(a.log.logger()))
 		require.NoError(t, err)
 		for i := range 40 { // more than one command's worth
-			g.Require(fmt.Sprintf("/%02d/%s", i, strings.Repeat("x", 300)), "GET", oxdauth.AnyOf("view"))
+			g.Require(oxdauth.Resource{Path: fmt.Sprintf("/%02d/%s", i, strings.Repeat("x", 300)), Method: "GET", Scopes: []string{"view"}})
 		}
 		wg.Go(func() { assert.NoError(t, g.Protect(t.Context())) })
 	}
@@ -271,7 +271,7 @@ func TestTheIssuerIsVerifiedToTheLetter(t *testing.T) {
 	} {
 		g, err := oxdauth.NewGuard(a.client, "r", oxdauth.WithAuthorizationServer(asURI), oxdauth.WithGuardLogger(a.log.logger()))
 		require.NoError(t, err)
-		g.Require("/admin", "GET", oxdauth.AnyOf("admin"))
+		g.Require(oxdauth.Resource{Path: "/admin", Method: "GET", Scopes: []string{"admin"}})
 		require.ErrorContains(t, g.VerifyIssuer(t.Context(), nil), "Protect", "too early")
 		require.NoError(t, g.Protect(t.Context()))
 		assert.ErrorContains(t, g.VerifyIssuer(t.Context(), a.srv.HTTPClient()), problem, asURI)

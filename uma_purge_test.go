@@ -59,28 +59,28 @@ func TestAGuardForgetsItsGrants(t *testing.T) {
 			require.NoError(t, g.Protect(t.Context()))
 		}, true},
 		"4.11-9 when oxd has lost a resource": {func(t *testing.T, g *oxdauth.Guard) {
-			require.Equal(t, oxdauth.NotProtected, check(g, "/albums").Outcome)
+			require.Equal(t, oxdauth.OutcomeNotProtected, check(g, "/albums").Outcome)
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			client, err := oxd.NewClient(grantingOxd{}, oxd.Site{OxdID: "site"})
+			client, err := oxd.NewClient(grantingOxd{}, siteOf("site", "https://app.example/auth/callback"))
 			require.NoError(t, err)
 			g, err := oxdauth.NewGuard(client, "photos", oxdauth.WithGrantCache(10, time.Minute),
 				oxdauth.WithAuthorizationServer(visitIssuer), oxdauth.WithGuardLogger(slog.New(slog.DiscardHandler)))
 			require.NoError(t, err)
 			for _, path := range []string{"/photos", "/albums"} {
-				g.Require(path, http.MethodGet, oxdauth.AnyOf("view"))
+				g.Require(oxdauth.Resource{Path: path, Method: http.MethodGet, Scopes: []string{"view"}})
 			}
 			require.NoError(t, g.Protect(t.Context()))
 			for _, cached := range []bool{false, true} {
 				d := check(g, "/photos")
-				require.Equal(t, oxdauth.Granted, d.Outcome, d.Reason)
+				require.Equal(t, oxdauth.OutcomeGranted, d.Outcome, d.Reason)
 				require.Equal(t, cached, d.Cached)
 			}
 			c.happens(t, g)
 			d := check(g, "/photos")
-			assert.Equal(t, oxdauth.Granted, d.Outcome, d.Reason)
+			assert.Equal(t, oxdauth.OutcomeGranted, d.Outcome, d.Reason)
 			assert.Equal(t, !c.forgets, d.Cached)
 		})
 	}

@@ -23,18 +23,18 @@ type refuser struct {
 	decider     *decider
 }
 
-// status returns the HTTP status of an outcome. Unknown outcomes count as Unavailable.
+// status returns the HTTP status of an outcome. Unknown outcomes count as OutcomeUnavailable.
 func (f *refuser) status(o Outcome) int {
 	switch o {
-	case Denied:
+	case OutcomeDenied:
 		return http.StatusUnauthorized
-	case DeniedNoTicket, CrossOrigin:
+	case OutcomeDeniedNoTicket, OutcomeCrossOrigin:
 		return http.StatusForbidden
-	case MalformedRequest:
+	case OutcomeMalformedRequest:
 		return http.StatusBadRequest
-	case MethodNotAllowed:
+	case OutcomeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
-	case Limited:
+	case OutcomeLimited:
 		return http.StatusTooManyRequests
 	}
 	return f.unavailable
@@ -42,7 +42,7 @@ func (f *refuser) status(o Outcome) int {
 
 // pageStatus is the status of a page: people cannot answer a challenge.
 func (f *refuser) pageStatus(o Outcome) int {
-	if o == Denied {
+	if o == OutcomeDenied {
 		return http.StatusForbidden
 	}
 	return f.status(o)
@@ -65,7 +65,7 @@ func (f *refuser) setHeaders(h http.Header, d Decision) int {
 	h.Del("Expires")
 	h.Add("Access-Control-Expose-Headers", "WWW-Authenticate, Warning") // scripts of other origins see them only then
 	switch d.Outcome {
-	case Denied:
+	case OutcomeDenied:
 		site, ticket := f.decider.site.Load(), d.ticket.Reveal()
 		if site == nil || !uma.ValidTicket(ticket) {
 			status = http.StatusForbidden
@@ -73,12 +73,12 @@ func (f *refuser) setHeaders(h http.Header, d Decision) int {
 			break
 		}
 		h.Add("WWW-Authenticate", `UMA realm=`+f.realm+`, as_uri=`+web.Quote(site.ASURI)+`, ticket=`+web.Quote(ticket))
-	case MalformedRequest, CrossOrigin:
-	case MethodNotAllowed:
+	case OutcomeMalformedRequest, OutcomeCrossOrigin:
+	case OutcomeMethodNotAllowed:
 		h.Set("Allow", strings.Join(f.decider.declared.Methods(d.Resource), ", "))
-	case Limited:
+	case OutcomeLimited:
 		h.Set("Retry-After", "1")
-	case DeniedNoTicket:
+	case OutcomeDeniedNoTicket:
 		h.Set("Warning", umaWarning)
 	default:
 		h.Set("Warning", umaWarning)

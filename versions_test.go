@@ -102,7 +102,7 @@ func TestAnEndWrittenByANewerVersionEndsTheSession(t *testing.T) {
 		status int
 	}{
 		"of one session":            {func(v *twoVersions) { v.send(v.newer, http.MethodPost, "/auth/logout", true) }, http.StatusUnauthorized},
-		"of the sessions of a user": {func(v *twoVersions) { v.other.RevokeSubject(visitIssuer, "alice") }, http.StatusServiceUnavailable},
+		"of the sessions of a user": {func(v *twoVersions) { require.NoError(v.t, v.other.RevokeSubject(v.t.Context(), visitIssuer, "alice")) }, http.StatusServiceUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -40,7 +40,7 @@ func newApp() (*app, error) {
 	oxdTransport := &resized{Transport: srv.Transport()}
 	var err error
 	base := srv.ServeApp(func(base string) http.Handler {
-		err = a.build(oxdTransport, srv.Site(base+"/auth/callback"), base+"/auth/callback")
+		err = a.build(oxdTransport, srv.Site(base+"/auth/callback"))
 		if err != nil {
 			return http.NotFoundHandler()
 		}
@@ -64,7 +64,7 @@ func newApp() (*app, error) {
 	return a, nil
 }
 
-func (a *app) build(t oxd.Transport, site oxd.Site, callback string) error {
+func (a *app) build(t oxd.Transport, site oxd.Site) error {
 	client, err := oxd.NewClient(t, site)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (a *app) build(t oxd.Transport, site oxd.Site, callback string) error {
 		{&a.rotated, oxdauth.WithKeys(keys[1], keys[0])},
 		{&a.crowded, oxdauth.WithKeys(keys[0], keys[1:]...)},
 	} {
-		if *m.dst, err = oxdauth.New(client, callback, m.keys, oxdauth.WithLogger(quiet)); err != nil {
+		if *m.dst, err = oxdauth.New(client, m.keys, oxdauth.WithLogger(quiet)); err != nil {
 			return err
 		}
 	}

@@ -64,7 +64,7 @@ func TestAStoreMadeForSCSFits(t *testing.T) {
 		for i := range replicas {
 			client, err := oxd.NewClient(srv.Transport(), site)
 			require.NoError(t, err)
-			replicas[i], err = oxdauth.New(client, base+"/auth/callback", oxdauth.WithKeys(key), oxdauth.WithStore(store), oxdauth.WithLogger(quiet))
+			replicas[i], err = oxdauth.New(client, oxdauth.WithKeys(key), oxdauth.WithStore(store), oxdauth.WithLogger(quiet))
 			require.NoError(t, err)
 		}
 		return replicas[0].Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
@@ -83,7 +83,7 @@ func TestAStoreMadeForSCSFits(t *testing.T) {
 	session, err := replicas[1].Authenticate(request)
 	require.NoError(t, err)
 	assert.False(t, session.AccessToken().IsZero(), "the other replica finds the tokens")
-	replicas[1].RevokeSubject(session.Issuer, session.Subject)
+	require.NoError(t, replicas[1].RevokeSubject(t.Context(), session.Issuer, session.Subject))
 	_, err = replicas[1].Authenticate(request)
 	assert.ErrorIs(t, err, oxdauth.ErrNoSession)
 }

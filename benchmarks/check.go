@@ -50,7 +50,10 @@ func connected() (server *responder, client *oxd.Client, end func(), err error) 
 }
 
 func newClient(t oxd.Transport) (*oxd.Client, error) {
-	return oxd.NewClient(t, oxd.Site{OxdID: "bcad760f-91ba-46e1-a020-05e4281d91b6"})
+	return oxd.NewClient(t, oxd.Site{
+		OxdID:  "bcad760f-91ba-46e1-a020-05e4281d91b6",
+		Params: oxd.RegisterSiteParams{AuthorizationRedirectURI: instantOrigin + "/auth/callback"},
+	})
 }
 
 func repeated(n int, work func() error) []func() error {
@@ -181,9 +184,9 @@ func newGuard(routes int) (*oxdauth.Guard, http.Handler, error) {
 		return nil, nil, err
 	}
 	for i := range routes - 1 {
-		guard.Require(fmt.Sprintf("/albums/%d/{id}", i), http.MethodGet, oxdauth.AnyOf("view"))
+		guard.Require(oxdauth.Resource{Path: fmt.Sprintf("/albums/%d/{id}", i), Method: http.MethodGet, Scopes: []string{"view"}})
 	}
-	handler := guard.Require(resource, http.MethodGet, oxdauth.AnyOf("view"))(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	handler := guard.Require(oxdauth.Resource{Path: resource, Method: http.MethodGet, Scopes: []string{"view"}})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	return guard, handler, guard.Protect(context.Background())
@@ -200,7 +203,7 @@ func photoRequest() *http.Request {
 func deciding(g *oxdauth.Guard) func() error {
 	req := photoRequest()
 	return func() error {
-		if d := g.Check(req, resource, http.MethodGet); d.Outcome != oxdauth.Granted {
+		if d := g.Check(req, resource, http.MethodGet); d.Outcome != oxdauth.OutcomeGranted {
 			return errDenied
 		}
 		return nil

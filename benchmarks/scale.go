@@ -46,7 +46,7 @@ func newCrowd() (*crowd, error) {
 	if err != nil {
 		return nil, err
 	}
-	auth, err := oxdauth.New(client, instantOrigin+"/auth/callback", oxdauth.WithKeys(random(32)), oxdauth.WithLogger(quiet))
+	auth, err := oxdauth.New(client, oxdauth.WithKeys(random(32)), oxdauth.WithLogger(quiet))
 	return &crowd{auth}, err
 }
 

@@ -52,7 +52,7 @@ func newReplicas(t *testing.T) *replicas {
 			client, err := oxd.NewClient(&transport{a.srv.Transport(), &a.asked}, site)
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, client.Close()) })
-			auth, err := oxdauth.New(client, base+"/auth/callback", oxdauth.WithKeys(key),
+			auth, err := oxdauth.New(client, oxdauth.WithKeys(key),
 				oxdauth.WithLogger(slog.New(slog.DiscardHandler)), oxdauth.WithStore(redisstore.New(a.redis.newClient())))
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, auth.Close()) })

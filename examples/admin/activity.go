@@ -23,16 +23,10 @@ func displayName(s *oxdauth.Session) string {
 	return cmp.Or(s.Claims.Get("name"), s.Claims.Get("preferred_username"), s.Claims.Get("email"), s.Subject)
 }
 
-// sessionID tells the sessions of an account apart, as far as a Session shows it: two logins in one
-// second differ in the provider's session or in strength.
-type sessionID struct {
-	account  account
-	created  int64
-	sid, acr string
-}
-
 // seenSession is what is remembered of a session, to tell what is new about its next request.
 type seenSession struct {
+	account       account
+	sid, acr      string
 	accessExpires time.Time
 	until         time.Time // the absolute limit of the session: not needed any longer after it
 }
@@ -43,11 +37,10 @@ func (s *store) observe(session *oxdauth.Session, how string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.signedIn(session)
-	id := sessionID{accountOf(session), session.Created.Unix(), session.SID, session.ACR}
-	now := seenSession{session.AccessTokenExpires, session.Expires}
-	before, known := s.seen[id]
+	now := seenSession{accountOf(session), session.SID, session.ACR, session.AccessTokenExpires, session.Expires}
+	before, known := s.seen[session.ID()]
 	switch {
-	case !known && s.isStepUp(id):
+	case !known && s.isStepUp(now):
 		s.record(p.Name, kindStepUp, "with "+acrName(session.ACR))
 	case !known:
 		s.record(p.Name, kindSignIn, "with "+acrName(session.ACR))
@@ -57,16 +50,16 @@ func (s *store) observe(session *oxdauth.Session, how string) {
 		return // a request sent before the refresh that another one did meanwhile
 	}
 	s.forgetOld()
-	s.seen[id] = now
+	s.seen[session.ID()] = now
 }
 
 // isStepUp reports whether a new session continues one that the provider let in with less.
-func (s *store) isStepUp(id sessionID) bool {
-	if id.acr != strongACR {
+func (s *store) isStepUp(session seenSession) bool {
+	if session.acr != strongACR {
 		return false
 	}
-	for other, before := range s.seen {
-		if other.account == id.account && other.sid == id.sid && other.acr != strongACR && time.Now().Before(before.until) {
+	for _, other := range s.seen {
+		if other.account == session.account && other.sid == session.sid && other.acr != strongACR && time.Now().Before(other.until) {
 			return true
 		}
 	}
@@ -79,7 +72,7 @@ func (s *store) forgetOld() {
 		return
 	}
 	now := time.Now()
-	maps.DeleteFunc(s.seen, func(_ sessionID, v seenSession) bool { return now.After(v.until) })
+	maps.DeleteFunc(s.seen, func(_ string, v seenSession) bool { return now.After(v.until) })
 	if len(s.seen) >= maxSeen {
 		clear(s.seen)
 	}

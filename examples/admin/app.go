@@ -3,7 +3,6 @@ package main
 // The application: its routes, what protects each, and the handlers that change something.
 
 import (
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -40,7 +39,6 @@ type app struct {
 // setup is what the application is built from. The caller closes the client.
 type setup struct {
 	client         *oxd.Client
-	redirectURL    string
 	self           self
 	protectionFile string
 	data           *store
@@ -51,11 +49,11 @@ type setup struct {
 func newApp(s setup, opts ...oxdauth.Option) (*app, error) {
 	a := &app{client: s.client, self: s.self, store: s.data, album: newAlbum(), views: loadViews(), log: s.log}
 	opts = append(opts, oxdauth.WithErrorHandler(a.authError), oxdauth.WithLogger(s.log))
-	if strings.HasPrefix(s.redirectURL, "http:") {
+	if strings.HasPrefix(s.client.AuthorizationRedirectURI(), "http:") {
 		opts = append(opts, oxdauth.WithInsecureCookies())
 	}
 	var err error
-	if a.auth, err = oxdauth.New(s.client, s.redirectURL, opts...); err != nil {
+	if a.auth, err = oxdauth.New(s.client, opts...); err != nil {
 		return nil, err
 	}
 	a.guard, err = newGuard(s.client, a.auth, s.protectionFile, s.log)
@@ -93,7 +91,7 @@ func (a *app) handler() http.Handler {
 	})
 	outside.HandleFunc("GET /assets/{name}", a.views.serveAsset)
 	restricted := a.observe(http.HandlerFunc(a.restrictedPage))
-	a.guard.Handle(outside, "GET /photos/restricted", restricted, oxdauth.AnyOf(scopeRestricted), oxdauth.Page())
+	a.guard.Handle(outside, "GET /photos/restricted", restricted, oxdauth.Resource{Scopes: []string{scopeRestricted}, Kind: oxdauth.KindPage})
 	outside.Handle(claimsPath, a.guard.ClaimsCallback())
 	outside.Handle("/", a.recordSignOut(a.auth.Handler(forms)))
 
@@ -247,50 +245,47 @@ func (a *app) mustSession(w http.ResponseWriter, r *http.Request) (*oxdauth.Sess
 	return session, ok
 }
 
-// authError is what a person sees when signing in did not work. Nothing the provider or the URL
-// says is repeated.
+// authError answers what the login or the guard refuses. Nothing the provider or the URL says is
+// repeated. The request id is the one in the log.
 func (a *app) authError(w http.ResponseWriter, r *http.Request, err error) {
 	status := oxdauth.StatusCode(err)
-	var refused *oxdauth.ProviderError
-	if errors.As(err, &refused) {
+	var provider *oxdauth.ProviderError
+	if errors.As(err, &provider) {
 		a.store.addFailure("refused by the provider")
 	}
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-		a.authErrorJSON(w, err, status)
+		a.auth.WriteError(w, r, err) // JSON
 		return
 	}
-	again := link{Path: a.auth.LoginPath(), Label: "Sign in", Primary: true}
+	id, again := "", link{Path: a.auth.LoginPath(), Label: "Sign in", Primary: true}
+	var request *oxdauth.RequestError
+	if errors.As(err, &request) {
+		id = request.RequestID
+		again.Path += "?return_to=" + url.QueryEscape(request.ReturnTo)
+	}
+	var decided *oxdauth.DecisionError
 	switch {
+	case errors.As(err, &decided) && status == http.StatusForbidden:
+		a.refusal(w, r, status, id, "You do not have access", "Access to this page was not granted.", linkHome)
+	case errors.As(err, &decided):
+		a.refusal(w, r, status, id, "Access cannot be checked right now", "Please try again in a moment.", linkHome)
+	case errors.Is(err, oxdauth.ErrClaims):
+		a.refusal(w, r, status, id, "This cannot be continued", "It was started too long ago, in another browser, or has been finished already.", linkHome)
 	case errors.Is(err, oxdauth.ErrNoSession):
-		a.message(w, r, status, "Your session has ended", "What you sent was not processed. Sign in and send it again.", again)
+		a.refusal(w, r, status, id, "Your session has ended", "What you sent was not processed. Sign in and send it again.", again)
 	case errors.Is(err, oxdauth.ErrACR):
-		a.message(w, r, status, "A second factor is needed",
+		a.refusal(w, r, status, id, "A second factor is needed",
 			"This page opens only after a login with a one-time password, and yours did not have one.", linkHome)
-	case refused != nil && refused.Code == "access_denied":
-		a.message(w, r, status, "Sign-in was cancelled", "You are not signed in. Nothing has been changed.", again)
+	case provider != nil && provider.Code == "access_denied":
+		a.refusal(w, r, status, id, "Sign-in was cancelled", "You are not signed in. Nothing has been changed.", again)
 	case errors.Is(err, oxdauth.ErrState):
-		a.message(w, r, status, "This sign-in has expired",
+		a.refusal(w, r, status, id, "This sign-in has expired",
 			"It was started too long ago, in another browser, or has been finished already.", again)
 	case errors.Is(err, oxdauth.ErrCrossOrigin):
-		a.message(w, r, status, "Request refused", "Another site tried to do this in your name.", linkHome)
+		a.refusal(w, r, status, id, "Request refused", "Another site tried to do this in your name.", linkHome)
 	case status == http.StatusServiceUnavailable:
-		a.message(w, r, status, "Sign-in is not available right now", "Please try again in a moment.", again)
+		a.refusal(w, r, status, id, "Sign-in is not available right now", "Please try again in a moment.", again)
 	default:
-		a.message(w, r, status, "Sign-in did not work", "Please try again. If it happens again, tell your administrator.", again)
+		a.refusal(w, r, status, id, "Sign-in did not work", "Please try again. If it happens again, tell your administrator.", again)
 	}
-}
-
-// authErrorJSON answers a script or an API client, which gets no page.
-func (a *app) authErrorJSON(w http.ResponseWriter, err error, status int) {
-	body := map[string]string{"error": http.StatusText(status)}
-	switch {
-	case errors.Is(err, oxdauth.ErrNoSession):
-		body["error"], body["login_url"] = "login_required", a.auth.LoginPath()
-	case errors.Is(err, oxdauth.ErrACR):
-		body["error"] = "insufficient_user_authentication"
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body)
 }

@@ -176,7 +176,7 @@ func builtInPages(t *testing.T, b, newcomer *tab) {
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
 	origin := "http://localhost:" + port
-	auth, err := oxdauth.New(server.Client(origin+"/auth/callback"), origin+"/auth/callback", oxdauth.WithInsecureCookies(),
+	auth, err := oxdauth.New(server.Client(origin+"/auth/callback"), oxdauth.WithInsecureCookies(),
 		oxdauth.WithFormPreservation(), oxdauth.WithLogger(slog.New(slog.DiscardHandler)))
 	require.NoError(t, err)
 	mux := http.NewServeMux()

@@ -109,7 +109,7 @@ type store struct {
 	people   []person
 	settings settings
 	events   []event // oldest first
-	seen     map[sessionID]seenSession
+	seen     map[string]seenSession
 	started  time.Time
 
 	// linkByEmail lets somebody who signs in for the first time take the row with their e-mail
@@ -126,7 +126,7 @@ func newStore(people []person) *store {
 	return &store{
 		people:   people,
 		settings: settings{Organisation: "Nordlys Shipping"},
-		seen:     map[sessionID]seenSession{},
+		seen:     map[string]seenSession{},
 		started:  time.Now(),
 	}
 }

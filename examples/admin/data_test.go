@@ -3,6 +3,7 @@ package main
 // The rules of the data: who may change what, what is found, and that everything is bounded.
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,10 +25,16 @@ func sampleStore() *store {
 
 func sessionOf(subject, email string) *oxdauth.Session {
 	now := time.Now()
-	return &oxdauth.Session{
+	session := &oxdauth.Session{
 		Issuer: "https://idp.example.com", Subject: subject, ACR: "basic", Created: now, Expires: now.Add(time.Hour),
 		AccessTokenExpires: now.Add(time.Minute), Claims: oxd.Claims{"name": {"Somebody " + subject}, "email": {email}},
 	}
+	return withID(session, "of "+subject)
+}
+
+// withID returns the session under another id, as after another login.
+func withID(session *oxdauth.Session, id string) *oxdauth.Session {
+	return session.ForTest(oxdauth.TestSession{ID: id})
 }
 
 // signIn lets somebody sign in and gives their person.
@@ -169,8 +176,10 @@ func TestTheAuditLogTellsWhatIsNewAboutASession(t *testing.T) {
 	see()
 	session.AccessTokenExpires = before.Add(time.Minute)
 	see()
+	session = withID(session, "stronger")
 	session.ACR = strongACR
 	see()
+	session = withID(session, "another")
 	session.Created = session.Created.Add(time.Second)
 	session.SID = "another browser"
 	see()
@@ -197,7 +206,7 @@ func TestWhatVisitorsCanGrowIsBounded(t *testing.T) {
 
 	session := sessionOf("1", "alice@example.com")
 	for i := range maxSeen + 10 {
-		session.Created = session.Created.Add(time.Second)
+		session = withID(session, strconv.Itoa(i))
 		session.AccessTokenExpires = session.AccessTokenExpires.Add(time.Duration(i))
 		s.observe(session, "")
 	}

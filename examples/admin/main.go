@@ -86,7 +86,7 @@ func serve(ctx context.Context, cfg config, stdout io.Writer, log *slog.Logger) 
 		data.addAccounts(server.users)
 	}
 	a, err := newApp(setup{
-		client: server.client, redirectURL: redirectURL, self: newSelf(listener.Addr()), protectionFile: cfg.protectionFile(),
+		client: server.client, self: newSelf(listener.Addr()), protectionFile: cfg.protectionFile(),
 		data: data, log: log,
 	}, opts...)
 	if err != nil {

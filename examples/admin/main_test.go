@@ -47,7 +47,7 @@ func TestWrongFlagsGiveOneLineAndStatus2(t *testing.T) {
 		{"every address without redirect URL", []string{"-listen", ":0"}, "-redirect-url is needed"},
 		{"a relative redirect URL", []string{"-redirect-url", "/auth/callback"}, "want an absolute URL"},
 		{"plain http to another machine", []string{"-redirect-url", "http://admin.example.com/auth/callback"}, "plain http"},
-		{"a redirect URL without a path of its own", []string{"-listen", "localhost:0", "-redirect-url", "http://localhost:8080/"}, "redirect URL"},
+		{"a redirect URL without a path of its own", []string{"-listen", "localhost:0", "-redirect-url", "http://localhost:8080/"}, "AuthorizationRedirectURI"},
 		{"an oxd without provider", []string{"-oxd", "127.0.0.1:8099"}, "-oxd needs -op-host"},
 		{"a provider that is no URL", []string{"-oxd", "127.0.0.1:8099", "-op-host", "idp"}, "-op-host"},
 		{"an oxd over plain http", []string{"-oxd", "http://127.0.0.1:8443", op}, "want host:port or https"},

@@ -71,8 +71,6 @@ func connect(cfg config, redirectURL string) (*oxdServer, error) {
 		Params: oxd.RegisterSiteParams{
 			OPHost:                   cfg.opHost,
 			AuthorizationRedirectURI: redirectURL,
-			PostLogoutRedirectURI:    originOf(redirectURL) + "/",
-			ClaimsRedirectURI:        []string{originOf(redirectURL) + claimsPath},
 			ClientName:               clientName,
 		},
 		File:      cfg.siteFile,
@@ -111,7 +109,6 @@ func embedded(server *oxdtest.Server, dialect, redirectURL string) (client *oxd.
 func siteOf(server *oxdtest.Server, redirectURL string) oxd.Site {
 	site := server.Site(redirectURL)
 	site.Params.ClientName = clientName
-	site.Params.ClaimsRedirectURI = []string{originOf(redirectURL) + claimsPath}
 	return site
 }
 

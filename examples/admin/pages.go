@@ -84,13 +84,19 @@ func (a *app) show(w http.ResponseWriter, r *http.Request, status int, name, tit
 
 // message shows a page of one sentence, which needs no session.
 func (a *app) message(w http.ResponseWriter, r *http.Request, status int, title, text string, links ...link) {
+	a.refusal(w, r, status, "", title, text, links...)
+}
+
+// refusal is message with the id of a request that the log has as well.
+func (a *app) refusal(w http.ResponseWriter, r *http.Request, status int, requestID, title, text string, links ...link) {
 	a.views.render(w, r, a.log, status, "message", page{
 		Title: title, Settings: a.store.currentSettings(),
 		Data: struct {
-			Text  string
-			Links []link
-			Code  int
-		}{text, links, status},
+			Text      string
+			Links     []link
+			Code      int
+			RequestID string
+		}{text, links, status, requestID},
 	})
 }
 

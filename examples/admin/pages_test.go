@@ -4,6 +4,7 @@ package main
 // headers that protect it.
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -137,6 +138,7 @@ func TestTheSessionPageShowsTheSessionAndNoToken(t *testing.T) {
 		for _, want := range []string{"Zoë 李 😀", s.server.Provider.URL, "zoe@example.com", "basic", "in 5 minutes", "in 1 hour", "in 12 hours"} {
 			assert.Contains(t, text, want)
 		}
+		assert.Regexp(t, `<code>[A-Z2-7]{16}</code>`, text, "the id of the session that logs have")
 		assert.NotRegexp(t, `eyJ[A-Za-z0-9_-]{20,}`, text, "no JWT")
 	})
 }
@@ -297,8 +299,23 @@ func TestAScriptGetsJSONAndNoRedirect(t *testing.T) {
 	answer, err := s.server.HTTPClient().Do(request)
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusUnauthorized, answer.StatusCode)
-	assert.JSONEq(t, `{"error":"login_required","login_url":"/auth/login"}`, readBody(t, answer))
+	var body map[string]string
+	require.NoError(t, json.Unmarshal([]byte(readBody(t, answer)), &body))
+	assert.NotEmpty(t, body["request_id"])
+	delete(body, "request_id")
+	assert.Equal(t, map[string]string{"error": "login_required", "login_url": s.origin + "/auth/login"}, body)
 	assert.Equal(t, "no-store", answer.Header.Get("Cache-Control"))
+}
+
+func TestAnErrorPageKeepsThePageAndNamesTheRequest(t *testing.T) {
+	t.Parallel()
+	s := secureSite(t)
+	s.server.Stop()
+	status, text := fetch(t, s.server.Browser(), s.origin+"/users?q=a+b")
+	assert.Equal(t, http.StatusServiceUnavailable, status)
+	assert.Contains(t, text, "Sign-in is not available right now")
+	assert.Contains(t, text, `href="/auth/login?return_to=%2Fusers%3Fq%3Da%2Bb"`)
+	assert.Regexp(t, `Status 503, request \w{8,}<`, text)
 }
 
 func TestNothingTheProviderSaysIsRepeated(t *testing.T) {

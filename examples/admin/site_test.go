@@ -77,7 +77,7 @@ func (s *site) build(t *testing.T, origin string) http.Handler {
 	t.Cleanup(func() { _ = client.Close() })
 	setPolicies(s.server.Provider)
 	s.app, err = newApp(setup{
-		client: client, redirectURL: redirectURL, self: self{origin, s.server.HTTPClient()}, data: data, log: slog.New(slog.DiscardHandler),
+		client: client, self: self{origin, s.server.HTTPClient()}, data: data, log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.app.close() })

@@ -28,7 +28,7 @@ const (
 func newGuard(client *oxd.Client, auth *oxdauth.Middleware, protectionFile string, log *slog.Logger) (*oxdauth.Guard, error) {
 	opts := []oxdauth.GuardOption{
 		oxdauth.WithSessions(auth, claimsPath), oxdauth.WithGuardLogger(log),
-		oxdauth.WithCheckTimeout(10 * time.Second), // the machine may be busy with other things than a demo
+		oxdauth.WithGuardTimeout(10 * time.Second), // the machine may be busy with other things than a demo
 	}
 	if protectionFile != "" {
 		opts = append(opts, oxdauth.WithProtectionFile(protectionFile))
@@ -38,11 +38,12 @@ func newGuard(client *oxd.Client, auth *oxdauth.Middleware, protectionFile strin
 
 // photoAPI gives the API for programs, with what the guard asks for at each route.
 func (a *app) photoAPI() http.Handler {
-	view, edit := oxdauth.AnyOf(scopeView), oxdauth.AnyOf(scopeEdit)
+	view := oxdauth.Resource{Scopes: []string{scopeView}, Kind: oxdauth.KindAPI}
+	edit := oxdauth.Resource{Scopes: []string{scopeEdit}, Kind: oxdauth.KindAPI}
 	api := http.NewServeMux()
-	a.guard.Handle(api, "GET /api/photos", http.HandlerFunc(a.listPhotos), view, oxdauth.API())
-	a.guard.Handle(api, "GET /api/photos/{id}", http.HandlerFunc(a.showPhoto), view, oxdauth.API())
-	a.guard.Handle(api, "PUT /api/photos/{id}", limitBody(http.HandlerFunc(a.editPhoto)), edit, oxdauth.API())
+	a.guard.Handle(api, "GET /api/photos", http.HandlerFunc(a.listPhotos), view)
+	a.guard.Handle(api, "GET /api/photos/{id}", http.HandlerFunc(a.showPhoto), view)
+	a.guard.Handle(api, "PUT /api/photos/{id}", limitBody(http.HandlerFunc(a.editPhoto)), edit)
 	return api
 }
 

@@ -24,9 +24,9 @@ const callbackURL = "http://localhost:8080/auth/callback"
 
 func main() {
 	client := demo.Oxd(callbackURL) // of the oxd in this process; yours comes from oxd.NewClient
-	h, err := service(client, callbackURL)
+	h, err := service(client)
 	if err == nil {
-		err = demo.Welcome(os.Stdout, client, callbackURL)
+		err = demo.Welcome(os.Stdout, client)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -37,8 +37,8 @@ func main() {
 }
 
 // service builds the whole application.
-func service(client *oxd.Client, callbackURL string) (http.Handler, error) {
-	auth, err := oxdauth.New(client, callbackURL, oxdauth.WithInsecureCookies()) // for http://localhost only
+func service(client *oxd.Client) (http.Handler, error) {
+	auth, err := oxdauth.New(client, oxdauth.WithInsecureCookies()) // for http://localhost only
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func service(client *oxd.Client, callbackURL string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	photo := guard.Require("/photos/{id}", "GET", oxdauth.AnyOf("photos:view"))
+	photo := guard.Require(oxdauth.Resource{Path: "/photos/{id}", Method: "GET", Scopes: []string{"photos:view"}})
 	var visits, views atomic.Int64
 
 	r := chi.NewRouter()

@@ -52,7 +52,7 @@ func newHandler(ctx context.Context, cfg *config.Config) (handler http.Handler, 
 	if err := cfg.Extend(ctx, client); err != nil {
 		return nil, nil, err
 	}
-	auth, err := oxdauth.New(client, cfg.Client.AuthorizationRedirectURI, opts...)
+	auth, err := oxdauth.New(client, opts...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -24,9 +24,9 @@ const callbackURL = "http://localhost:8080/auth/callback"
 func main() {
 	gin.SetMode(gin.ReleaseMode)
 	client := demo.Oxd(callbackURL) // of the oxd in this process; yours comes from oxd.NewClient
-	h, err := service(client, callbackURL)
+	h, err := service(client)
 	if err == nil {
-		err = demo.Welcome(os.Stdout, client, callbackURL)
+		err = demo.Welcome(os.Stdout, client)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -37,8 +37,8 @@ func main() {
 }
 
 // service builds the whole application.
-func service(client *oxd.Client, callbackURL string) (http.Handler, error) {
-	auth, err := oxdauth.New(client, callbackURL, oxdauth.WithInsecureCookies()) // for http://localhost only
+func service(client *oxd.Client) (http.Handler, error) {
+	auth, err := oxdauth.New(client, oxdauth.WithInsecureCookies()) // for http://localhost only
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func service(client *oxd.Client, callbackURL string) (http.Handler, error) {
 		session, _ := oxdauth.SessionFromContext(c.Request.Context())
 		c.String(http.StatusOK, "Hello, %s, visit %d\n", session.Claims.Get("name"), visits.Add(1))
 	})
-	r.Any("/photos/:id", wrap(guard.Require("/photos/{id}", "GET", oxdauth.AnyOf("photos:view"))), func(c *gin.Context) {
+	r.Any("/photos/:id", wrap(guard.Require(oxdauth.Resource{Path: "/photos/{id}", Method: "GET", Scopes: []string{"photos:view"}})), func(c *gin.Context) {
 		c.String(http.StatusOK, "Photo %s, view %d\n", c.Param("id"), views.Add(1))
 	}) // any method: the guard answers HEAD like GET, and others with 405
 	return r, guard.Protect(context.Background())

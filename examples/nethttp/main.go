@@ -22,9 +22,9 @@ const callbackURL = "http://localhost:8080/auth/callback"
 
 func main() {
 	client := demo.Oxd(callbackURL) // of the oxd in this process; yours comes from oxd.NewClient
-	h, err := service(client, callbackURL)
+	h, err := service(client)
 	if err == nil {
-		err = demo.Welcome(os.Stdout, client, callbackURL)
+		err = demo.Welcome(os.Stdout, client)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -35,8 +35,8 @@ func main() {
 }
 
 // service builds the whole application.
-func service(client *oxd.Client, callbackURL string) (http.Handler, error) {
-	auth, err := oxdauth.New(client, callbackURL, oxdauth.WithInsecureCookies()) // for http://localhost only
+func service(client *oxd.Client) (http.Handler, error) {
+	auth, err := oxdauth.New(client, oxdauth.WithInsecureCookies()) // for http://localhost only
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func service(client *oxd.Client, callbackURL string) (http.Handler, error) {
 	})))
 	guard.Handle(mux, "GET /photos/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "Photo %s, view %d\n", r.PathValue("id"), views.Add(1))
-	}), oxdauth.AnyOf("photos:view"))
+	}), oxdauth.Resource{Scopes: []string{"photos:view"}})
 
 	// Optional answers /auth/callback, /auth/login and /auth/logout, and says who is signed in.
 	return auth.Optional(mux), guard.Protect(context.Background())

@@ -51,23 +51,22 @@ func run(ctx context.Context) error {
 // newHandler gives the whole service at base, with the embedded oxd.
 func newHandler(ctx context.Context, server *oxdtest.Server, base string, provider *sdktrace.TracerProvider, registry *prometheus.Registry, opts ...oxdauth.Option) (http.Handler, error) {
 	m := newMetrics(registry)
-	callback := base + "/auth/callback"
-	client, err := oxd.NewClient(traced{server.Transport(), provider.Tracer("oxdauth")}, server.Site(callback))
+	client, err := oxd.NewClient(traced{server.Transport(), provider.Tracer("oxdauth")}, server.Site(base+"/auth/callback"))
 	if err != nil {
 		return nil, err
 	}
-	auth, err := oxdauth.New(client, callback, append(opts, oxdauth.WithOnEvent(m.event))...)
+	auth, err := oxdauth.New(client, append(opts, oxdauth.WithEventHook(m.event))...)
 	if err != nil {
 		return nil, err
 	}
-	guard, err := oxdauth.NewGuard(client, "reports", oxdauth.WithOnDecision(m.decision))
+	guard, err := oxdauth.NewGuard(client, "reports", oxdauth.WithDecisionHook(m.decision))
 	if err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{})) // reachable for the collector alone, in earnest
 	mux.Handle("/", auth.Handler(http.HandlerFunc(hello)))
-	guard.Handle(mux, "GET /reports", http.HandlerFunc(hello), oxdauth.AnyOf("view"))
+	guard.Handle(mux, "GET /reports", http.HandlerFunc(hello), oxdauth.Resource{Scopes: []string{"view"}})
 	return mux, guard.Protect(ctx)
 }
 

@@ -44,7 +44,7 @@ func main() {
 	origin := "http://" + net.JoinHostPort(host, port)
 
 	site, transport := oxd.Site{File: "oxd-site.json", Params: oxd.RegisterSiteParams{
-		OPHost: *opHost, AuthorizationRedirectURI: origin + "/auth/callback", PostLogoutRedirectURI: origin + "/",
+		OPHost: *opHost, AuthorizationRedirectURI: origin + "/auth/callback",
 	}}, &oxd.TCPTransport{Addr: *addr}
 	if *addr == "" {
 		server := oxdtest.NewUnstartedServer(oxdtest.Config{InsecureProvider: true})
@@ -54,7 +54,7 @@ func main() {
 	}
 	client, err := oxd.NewClient(transport, site)
 	check(err)
-	handler, err := protect(client, origin+"/auth/callback", target, oxdauth.WithInsecureCookies())
+	handler, err := protect(client, target, oxdauth.WithInsecureCookies())
 	check(err)
 	fmt.Printf("%s protects %s\n", origin, target)
 	log.Fatal((&http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}).Serve(listener))
@@ -67,8 +67,8 @@ func check(err error) {
 }
 
 // protect gives the UI at target behind a login.
-func protect(client *oxd.Client, redirectURL string, target *url.URL, opts ...oxdauth.Option) (http.Handler, error) {
-	auth, err := oxdauth.New(client, redirectURL, append(opts, oxdauth.WithClaims("name", "email", "groups"))...)
+func protect(client *oxd.Client, target *url.URL, opts ...oxdauth.Option) (http.Handler, error) {
+	auth, err := oxdauth.New(client, append(opts, oxdauth.WithClaims("name", "email", "groups"))...)
 	if err != nil {
 		return nil, err
 	}
@@ -77,9 +77,9 @@ func protect(client *oxd.Client, redirectURL string, target *url.URL, opts ...ox
 		"/admin/":      auth.RequireClaim("groups", "admins"),
 		"GET /assets/": oxdauth.Public("style sheets and pictures of the UI"),
 	})
-	headers, headersErr := oxdauth.NewIdentityHeaders(auth, map[string]string{
+	headers, headersErr := oxdauth.NewIdentityHeaders(auth, oxdauth.IdentityHeadersConfig{Claims: map[string]string{
 		"X-Forwarded-User": "sub", "X-Forwarded-Name": "name", "X-Forwarded-Email": "email", "X-Forwarded-Groups": "groups",
-	})
+	}})
 	if err := errors.Join(rulesErr, headersErr); err != nil {
 		return nil, err
 	}

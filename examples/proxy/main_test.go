@@ -63,7 +63,7 @@ func newSite(t *testing.T) *site {
 	target, err := url.Parse(upstream.URL)
 	require.NoError(t, err)
 	s.base = s.server.ServeApp(func(base string) http.Handler {
-		handler, err := protect(s.server.Client(base+"/auth/callback"), base+"/auth/callback", target)
+		handler, err := protect(s.server.Client(base+"/auth/callback"), target)
 		require.NoError(t, err)
 		return handler
 	})

@@ -98,10 +98,11 @@ func (r *Registry) End(ctx context.Context, v *session.Identity) (first bool) {
 
 // EndGroup ends the sessions of a group that were created up to now, even if ctx is done. Sessions
 // know the second of their creation only, so those of the present second end as well. It waits for
-// the store, three seconds at most.
-func (r *Registry) EndGroup(ctx context.Context, g session.Group) {
+// the store, three seconds at most. An error is of the store and has been logged; the sessions have
+// ended here, and the store gets it with the first requests after it is back.
+func (r *Registry) EndGroup(ctx context.Context, g session.Group) error {
 	r.local.addGroup(g, r.lifetime)
-	r.shared.endGroup(ctx, g, r.lifetime)
+	return r.shared.endGroup(ctx, g, r.lifetime)
 }
 
 // EndIfKnown ends the sessions of a group, which are those of one session at the provider, on a
@@ -118,7 +119,7 @@ func (r *Registry) EndIfKnown(ctx context.Context, g session.Group) (known bool)
 		}
 	}
 	if known {
-		r.EndGroup(ctx, g)
+		_ = r.EndGroup(ctx, g) // logged
 	} else {
 		r.local.addHint(g, r.lifetime)
 	}

@@ -102,13 +102,15 @@ func (s *shared) end(ctx context.Context, v *session.Identity) {
 }
 
 // endGroup writes, now or later, that the sessions of a group have ended that were created up to
-// now.
-func (s *shared) endGroup(ctx context.Context, g session.Group, lifetime time.Duration) {
+// now. An error means later.
+func (s *shared) endGroup(ctx context.Context, g session.Group, lifetime time.Duration) error {
 	now := time.Now()
 	e := end{through: now.Unix(), expires: sealed.Expiry(now, lifetime) + 1}
-	if err := s.writeOrKeep(context.WithoutCancel(ctx), subject{replica.Group, g}, e); err != nil {
+	err := s.writeOrKeep(context.WithoutCancel(ctx), subject{replica.Group, g}, e)
+	if err != nil {
 		s.logger.ErrorContext(ctx, "oxdauth: the end of the sessions of a user is not in the store", "error", err)
 	}
+	return err
 }
 
 // writeOrKeep writes an end, or keeps it for catchUp when the store fails.

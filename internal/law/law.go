@@ -43,7 +43,7 @@ var imports = map[string][]string{
 	"ended":   {"replica", "session", "sealed"},
 	"renewal": {"replica", "session", "sealed"},
 
-	"law": {}, "rename": {}, // programs about the repository
+	"law": {}, "rename": {}, "apicheck": {}, "release": {}, // programs about the repository
 }
 
 var leaves = []string{"web", "limit", "expiring", "flight", "texts", "files", "jose", "oxdwire"}

@@ -141,7 +141,7 @@ func check(list []*Resource) error {
 		if other := seen[r.Key()]; other != nil {
 			switch {
 			case !other.Shared || !r.Shared:
-				errs = append(errs, fmt.Errorf("oxdauth: resource %q is declared twice; mark both with Shared if that is meant, or use ResourcePath", r.Key()))
+				errs = append(errs, fmt.Errorf("oxdauth: resource %q is declared twice; mark both as Shared if that is meant, or give one another Path", r.Key()))
 			case other.fingerprint() != r.fingerprint():
 				errs = append(errs, fmt.Errorf("oxdauth: shared resource %q has different scopes", r.Key()))
 			}
@@ -173,7 +173,7 @@ func (r *Resource) check() error {
 	case len(r.Scopes) == 0:
 		return fail("no scopes")
 	case r.Recheck < 0 || r.Recheck > 0 && r.Recheck < time.Second:
-		return fail("Recheck of less than a second")
+		return fail("Recheck is less than a second")
 	}
 	if err := web.CheckWords("a scope", r.Scopes); err != nil {
 		return fail("%w", err)

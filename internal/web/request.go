@@ -61,12 +61,3 @@ func acceptsHTML(h http.Header) bool {
 	}
 	return false
 }
-
-// Target returns path and query as the browser sent them. A router that strips a prefix changes
-// r.URL, but not this.
-func Target(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") {
-		return r.RequestURI
-	}
-	return r.URL.RequestURI()
-}

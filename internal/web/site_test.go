@@ -17,7 +17,7 @@ func TestARedirectURLThatCannotWorkIsRefused(t *testing.T) {
 	t.Parallel()
 	const absolute, clean = "want an absolute https URL", "want a clean path of its own, such as /auth/callback"
 	const bare = "want no user, query or fragment: oxd does not encode the redirect URI"
-	const named = "login and logout are served beside the callback under these names; choose another callback path"
+	const named = "is the path of the callback or of another endpoint; choose another one"
 	for name, c := range map[string]struct {
 		url      string
 		insecure bool
@@ -52,13 +52,16 @@ func TestARedirectURLThatCannotWorkIsRefused(t *testing.T) {
 		"plain http elsewhere":       {"http://app.example/cb", true, "plain http is accepted for loopback hosts only"},
 		"plain http on a suffix":     {"http://localhost.evil.com/cb", true, "plain http is accepted for loopback hosts only"},
 		"https that is insecure":     {"https://app.example/cb", true, "WithInsecureCookies is for plain http on a loopback host"},
-		"an IPv6 zone":               {"https://[fe80::1%25eth0]/cb", false, "invalid origin"},
+		"an IPv6 zone":               {"https://[fe80::1%25eth0]/cb", false, "is not an IPv6 address"},
+		"a host beyond ASCII":        {"https://bücher.example/cb", false, "want the host in ASCII"},
+		"an odd IPv4 address":        {"https://127.1/cb", false, "four decimal numbers"},
+		"a hexadecimal host":         {"https://0x7f000001/cb", false, "four decimal numbers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := web.ParseSite(c.url, c.insecure)
+			_, err := web.ParseSite(web.SiteConfig{RedirectURL: c.url, Insecure: c.insecure})
 			assert.ErrorContains(t, err, c.want)
-			assert.ErrorContains(t, err, "oxdauth: redirect URL ")
+			assert.Regexp(t, "^oxdauth: (Site.Params.AuthorizationRedirectURI|Endpoints)", err.Error())
 		})
 	}
 }
@@ -71,32 +74,108 @@ func TestASiteFollowsFromItsRedirectURL(t *testing.T) {
 	}{
 		"https://app.example/auth/callback":      {false, "https://app.example", "/auth"},
 		"https://APP.example:8443/a/b/c/cb":      {false, "https://app.example:8443", "/a/b/c"},
+		"https://app.example:443/auth/cb":        {false, "https://app.example", "/auth"},
+		"https://app.example:80/auth/cb":         {false, "https://app.example:80", "/auth"},
+		"https://app.example./auth/cb":           {false, "https://app.example.", "/auth"},
+		"https://xn--bcher-kva.example/auth/cb":  {false, "https://xn--bcher-kva.example", "/auth"},
+		"https://192.0.2.1/auth/cb":              {false, "https://192.0.2.1", "/auth"},
 		"https://app.example/cb":                 {false, "https://app.example", ""},
-		"https://[2001:db8::1]:8443/auth/signed": {false, "https://[2001:db8::1]:8443", "/auth"},
+		"https://[2001:DB8:0::1]:8443/auth/sign": {false, "https://[2001:db8::1]:8443", "/auth"},
 		"http://localhost:8080/cb":               {true, "http://localhost:8080", ""},
 		"http://LOCALHOST/cb":                    {true, "http://localhost", ""},
 		"http://127.0.0.1/cb":                    {true, "http://127.0.0.1", ""},
 		"http://127.8.9.10/cb":                   {true, "http://127.8.9.10", ""},
-		"http://[::1]:80/cb":                     {true, "http://[::1]:80", ""},
+		"http://[::1]:80/cb":                     {true, "http://[::1]", ""},
 	} {
 		t.Run(redirectURL, func(t *testing.T) {
 			t.Parallel()
-			site, err := web.ParseSite(redirectURL, want.insecure)
+			site, err := web.ParseSite(web.SiteConfig{RedirectURL: redirectURL, Insecure: want.insecure})
 			require.NoError(t, err)
 			assert.Equal(t, want.origin, site.Origin)
 			assert.Equal(t, !want.insecure, site.Secure)
-			assert.Equal(t, want.dir+"/login", site.LoginPath)
-			assert.Equal(t, want.dir+"/logout", site.LogoutPath)
-			assert.Equal(t, want.dir+"/frontchannel-logout", site.FrontChannelPath)
-			assert.Equal(t, want.dir+"/backchannel-logout", site.BackChannelPath)
-			assert.Equal(t, want.origin+site.CallbackPath, site.RedirectURL())
-			assert.Equal(t, want.origin+site.LoginPath, site.LoginURL())
-			for _, path := range []string{site.CallbackPath, site.LoginPath, site.LogoutPath, site.FrontChannelPath, site.BackChannelPath} {
+			assert.Equal(t, web.Endpoints{
+				Login: want.dir + "/login", Logout: want.dir + "/logout",
+				FrontChannel: want.dir + "/frontchannel-logout", BackChannel: want.dir + "/backchannel-logout",
+			}, site.Endpoints)
+			assert.Equal(t, redirectURL, site.RedirectURL(), "as it was given")
+			assert.Equal(t, want.origin+want.dir+"/login", site.URL(site.Endpoints.Login))
+			for _, path := range []string{site.CallbackPath, want.dir + "/login", want.dir + "/logout", want.dir + "/frontchannel-logout", want.dir + "/backchannel-logout"} {
 				assert.True(t, site.Owns(path), path)
 			}
-			for _, path := range []string{"", "/", want.dir, site.LoginPath + "/", site.LoginPath + "x", "/x" + site.LoginPath} {
+			for _, path := range []string{"", "/", want.dir, want.dir + "/login/", want.dir + "/loginx", "/x" + want.dir + "/login"} {
 				assert.False(t, site.Owns(path), path)
 			}
+			r := httptest.NewRequest(http.MethodPost, "/", nil)
+			r.Header.Set("Origin", want.origin)
+			assert.True(t, site.SameOrigin(r), "the origin as a browser writes it")
+		})
+	}
+}
+
+// The name that keys are derived for is part of what cookies are sealed with: another form of it
+// would sign everybody out.
+func TestTheAudienceOfASiteNeverChangesItsForm(t *testing.T) {
+	t.Parallel()
+	for redirectURL, want := range map[string]string{
+		"https://APP.example:443/Auth/callback": "https://app.example:443/Auth/callback",
+		"https://[2001:DB8::1]/auth/callback":   "https://[2001:db8::1]/auth/callback",
+	} {
+		site, err := web.ParseSite(web.SiteConfig{RedirectURL: redirectURL})
+		require.NoError(t, err)
+		assert.Equal(t, want, site.Audience())
+	}
+}
+
+func TestAPrefixIsInWhatTheBrowserSeesAndNotInWhatArrives(t *testing.T) {
+	t.Parallel()
+	site, err := web.ParseSite(web.SiteConfig{RedirectURL: "https://app.example/admin/auth/callback", Prefix: "/admin"})
+	require.NoError(t, err)
+	assert.Equal(t, "/auth/callback", site.CallbackPath)
+	assert.Equal(t, "/auth/login", site.Endpoints.Login)
+	assert.Equal(t, "https://app.example/admin/auth/login", site.URL(site.Endpoints.Login))
+	assert.Equal(t, "/admin/", site.Outside("/"))
+
+	behindAProxy := httptest.NewRequest(http.MethodGet, "/reports?x=1", nil)
+	assert.Equal(t, "/admin/reports?x=1", site.Target(behindAProxy))
+	twice := httptest.NewRequest(http.MethodGet, "/admin/reports", nil)
+	assert.Equal(t, "/admin/admin/reports", site.Target(twice), "a path of the application that begins alike")
+	var stripped string
+	http.StripPrefix("/admin", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		stripped = site.Target(r)
+	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/admin/reports%2Fall?x=1", nil))
+	assert.Equal(t, "/admin/reports%2Fall?x=1", stripped, "in this process")
+
+	for raw, want := range map[string]string{
+		"/admin/reports?x=1": "/admin/reports?x=1", "/elsewhere": "/elsewhere", "//evil.example": "/admin/", "": "/admin/",
+		"/admin/auth/login": "/admin/", "/admin/auth/callback?code=x": "/admin/",
+	} {
+		assert.Equal(t, want, site.ReturnTo(raw), raw)
+	}
+}
+
+func TestAnAddressThatCannotWorkIsRefusedByTheNameOfItsOption(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		config web.SiteConfig
+		want   string
+	}{
+		"a prefix without a slash":        {web.SiteConfig{Prefix: "admin"}, "WithPathPrefix"},
+		"a prefix with one at the end":    {web.SiteConfig{Prefix: "/auth/"}, "WithPathPrefix"},
+		"the root":                        {web.SiteConfig{Prefix: "/"}, "WithPathPrefix"},
+		"a prefix that is not the URL's":  {web.SiteConfig{Prefix: "/admin"}, "does not begin with"},
+		"a prefix that ends in a segment": {web.SiteConfig{Prefix: "/au"}, "does not begin with"},
+		"the whole path":                  {web.SiteConfig{Prefix: "/auth/callback"}, "does not begin with"},
+		"an escaped prefix":               {web.SiteConfig{Prefix: "/a b"}, "WithPathPrefix"},
+		"a login at the callback":         {web.SiteConfig{Endpoints: web.Endpoints{Login: "/auth/callback"}}, "Endpoints.Login"},
+		"a logout at the login":           {web.SiteConfig{Endpoints: web.Endpoints{Logout: "/auth/login"}}, "Endpoints.Logout"},
+		"a relative endpoint":             {web.SiteConfig{Endpoints: web.Endpoints{FrontChannel: "fc"}}, "Endpoints.FrontChannelLogout"},
+		"an endpoint with dots":           {web.SiteConfig{Endpoints: web.Endpoints{BackChannel: "/a/../b"}}, "Endpoints.BackChannelLogout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.config.RedirectURL = "https://app.example/auth/callback"
+			_, err := web.ParseSite(c.config)
+			assert.ErrorContains(t, err, c.want)
 		})
 	}
 }

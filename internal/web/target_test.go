@@ -53,7 +53,7 @@ var badTargets = map[string][]string{
 
 func newSite(t *testing.T) *web.Site {
 	t.Helper()
-	site, err := web.ParseSite("https://app.example/auth/callback", false)
+	site, err := web.ParseSite(web.SiteConfig{RedirectURL: "https://app.example/auth/callback"})
 	require.NoError(t, err)
 	return site
 }
@@ -105,12 +105,12 @@ func TestThePathsOfTheSiteAreNoPlacesToReturnTo(t *testing.T) {
 func TestTheTargetIsWhatTheBrowserAskedFor(t *testing.T) {
 	t.Parallel()
 	var seen string
-	stripped := http.StripPrefix("/app", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = web.Target(r) }))
+	stripped := http.StripPrefix("/app", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = newSite(t).Target(r) }))
 	stripped.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/app/x?y=1", nil))
 	assert.Equal(t, "/app/x?y=1", seen)
 	for _, requestURI := range []string{"", "*", "http://other.example/x"} {
 		r := &http.Request{RequestURI: requestURI, URL: &url.URL{Path: "/x", RawQuery: "y=1"}}
-		assert.Equal(t, "/x?y=1", web.Target(r), requestURI)
+		assert.Equal(t, "/x?y=1", newSite(t).Target(r), requestURI)
 	}
 }
 

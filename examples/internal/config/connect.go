@@ -110,8 +110,8 @@ func (c *Config) Options() ([]oxdauth.Option, error) {
 	if idle > 0 {
 		opts = append(opts, oxdauth.WithSessionLifetime(idle, absolute))
 	}
-	if c.Client.PostLogoutRedirectURI != "" {
-		opts = append(opts, oxdauth.WithLogoutRedirect(c.Client.PostLogoutRedirectURI))
+	if len(c.Client.ClientFrontchannelLogoutURIs) > 0 {
+		opts = append(opts, oxdauth.WithFrontChannelLogout())
 	}
 	if u, err := url.Parse(c.Client.AuthorizationRedirectURI); err == nil && u.Scheme == "http" {
 		opts = append(opts, oxdauth.WithInsecureCookies())

@@ -22,8 +22,8 @@ func Oxd(callbackURL string) *oxd.Client {
 
 // Welcome prints what to try with a service that has an /account and, guarded by UMA, photos. It is
 // a client of the photos itself: it has oxd give it a ticket and an RPT for the ticket.
-func Welcome(w io.Writer, client *oxd.Client, callbackURL string) error {
-	u, err := url.Parse(callbackURL)
+func Welcome(w io.Writer, client *oxd.Client) error {
+	u, err := url.Parse(client.AuthorizationRedirectURI())
 	if err != nil {
 		return err
 	}

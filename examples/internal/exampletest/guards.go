@@ -36,9 +36,9 @@ func Guards(t *testing.T, build func(*Guarded) http.Handler) {
 		guard, err := oxdauth.NewGuard(client, "photos", oxdauth.WithGuardLogger(slog.New(slog.DiscardHandler)))
 		require.NoError(t, err)
 		h := build(&Guarded{
-			View:  guard.Require("/photos/{id}", "GET", oxdauth.AnyOf("view")),
-			Edit:  guard.Require("/photos/{id}", "PUT", oxdauth.AnyOf("edit")),
-			Any:   guard.Require("/any/{id}", "GET", oxdauth.AnyOf("view")),
+			View:  guard.Require(oxdauth.Resource{Path: "/photos/{id}", Method: "GET", Scopes: []string{"view"}}),
+			Edit:  guard.Require(oxdauth.Resource{Path: "/photos/{id}", Method: "PUT", Scopes: []string{"edit"}}),
+			Any:   guard.Require(oxdauth.Resource{Path: "/any/{id}", Method: "GET", Scopes: []string{"view"}}),
 			Pages: pages,
 		})
 		require.NoError(t, guard.Protect(t.Context()))

@@ -73,8 +73,7 @@ func Mounts(t *testing.T, mounts ...Mount) {
 					a := &App{Pages: &Pages{open: c.open}, site: &site{srv: srv}, whole: m.Whole}
 					a.base = srv.ServeApp(func(base string) http.Handler {
 						var err error
-						a.Auth, err = oxdauth.New(srv.Client(base+"/auth/callback"), base+"/auth/callback",
-							oxdauth.WithLogger(slog.New(slog.DiscardHandler)))
+						a.Auth, err = oxdauth.New(srv.Client(base+"/auth/callback"), oxdauth.WithLogger(slog.New(slog.DiscardHandler)))
 						require.NoError(t, err)
 						a.Wrap = c.wrap(a.Auth)
 						return m.Build(a)

@@ -20,7 +20,7 @@ import (
 
 // Service tests an example. Its pages count how often they ran, so the first one that is seen tells
 // that none of those refused before it has reached the handler.
-func Service(t *testing.T, build func(client *oxd.Client, callbackURL string) (http.Handler, error)) {
+func Service(t *testing.T, build func(client *oxd.Client) (http.Handler, error)) {
 	srv := oxdtest.NewUnstartedServer(oxdtest.Config{InsecureProvider: true})
 	srv.Start()
 	t.Cleanup(srv.Close)
@@ -29,10 +29,9 @@ func Service(t *testing.T, build func(client *oxd.Client, callbackURL string) (h
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
 	s := &site{srv: srv, base: "http://localhost:" + port}
-	callbackURL := s.base + "/auth/callback"
-	client := srv.Client(callbackURL)
+	client := srv.Client(s.base + "/auth/callback")
 	quietly(t)
-	h, err := build(client, callbackURL)
+	h, err := build(client)
 	require.NoError(t, err)
 	web := &httptest.Server{Listener: listener, Config: &http.Server{Handler: h}}
 	web.Start()
@@ -66,7 +65,7 @@ func Service(t *testing.T, build func(client *oxd.Client, callbackURL string) (h
 	s.toProvider(t, s.do(t, b, "GET", "/account", navigation...))
 
 	var welcome strings.Builder
-	require.NoError(t, demo.Welcome(&welcome, client, callbackURL))
+	require.NoError(t, demo.Welcome(&welcome, client))
 	_, token, _ := strings.Cut(welcome.String(), "'Authorization: ")
 	token, _, _ = strings.Cut(token, "'")
 	res = s.do(t, nil, "GET", "/photos/8", "Authorization", token)

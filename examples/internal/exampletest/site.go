@@ -146,7 +146,7 @@ func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Photo is the handler of guarded routes; id is what the router has read from the path.
 func (p *Pages) Photo(w http.ResponseWriter, r *http.Request, id string) {
 	p.reached.Add(1)
-	if d, _ := oxdauth.DecisionFromContext(r.Context()); d.Outcome != oxdauth.Granted {
+	if d, _ := oxdauth.DecisionFromContext(r.Context()); d.Outcome != oxdauth.OutcomeGranted {
 		panic("a handler was reached without a grant")
 	}
 	fmt.Fprintf(w, "photo %q", id)
