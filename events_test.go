@@ -31,7 +31,7 @@ func (r *recorder) record(_ context.Context, e oxdauth.Event) {
 	r.events = append(r.events, e)
 }
 
-// take gives the kinds since the last time, with the reason where there is one.
+// take returns the kinds since the last time, with the reason where there is one.
 func (r *recorder) take() (kinds []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

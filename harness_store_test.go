@@ -118,7 +118,7 @@ func (l *lockingStore) Lock(ctx context.Context, key string, ttl time.Duration) 
 	}
 }
 
-// storeShapes gives each shape of store with what is underneath.
+// storeShapes returns each shape of store with what is underneath.
 var storeShapes = map[string]func() (oxdauth.Store, *plainStore){
 	"plain methods":   func() (oxdauth.Store, *plainStore) { s := &plainStore{}; return s, s },
 	"context methods": func() (oxdauth.Store, *plainStore) { s := &contextStore{}; return s, &s.s },

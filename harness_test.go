@@ -121,7 +121,7 @@ func (a *app) whoami() http.Handler {
 	})
 }
 
-// signedIn gives a browser with a session.
+// signedIn returns a browser with a session.
 func (a *app) signedIn(name, password string) *oxdtest.Browser {
 	a.t.Helper()
 	b := a.srv.Browser()
@@ -214,7 +214,7 @@ func readBody(t *testing.T, res *http.Response) string {
 	return string(b)
 }
 
-// cookies gives what this browser would send to the application.
+// cookies returns what this browser would send to the application.
 func (a *app) cookies(b *oxdtest.Browser) []*http.Cookie {
 	u, err := url.Parse(a.base)
 	require.NoError(a.t, err)
@@ -272,7 +272,7 @@ func readerOf(text string) io.ReadCloser { return io.NopCloser(strings.NewReader
 // its time.
 const shortLived = 3 * time.Second
 
-// signedInShortly gives somebody with an access token that expires in less than shortLived; the
+// signedInShortly returns somebody with an access token that expires in less than shortLived; the
 // next one lives an hour.
 func (a *app) signedInShortly() *oxdtest.Browser {
 	a.t.Helper()
@@ -290,7 +290,7 @@ func (a *app) signedInShortly() *oxdtest.Browser {
 	return nil
 }
 
-// expiredSession gives the cookies of a session whose access token has just expired; the next one
+// expiredSession returns the cookies of a session whose access token has just expired; the next one
 // lives an hour.
 func (a *app) expiredSession() string {
 	a.t.Helper()

@@ -152,7 +152,7 @@ func (a *guardApp) rpt(method, path string) string {
 	return rpt.AccessToken.Reveal()
 }
 
-// checks gives the questions oxd was asked since start, as "METHOD path".
+// checks returns the questions oxd was asked since start, as "METHOD path".
 func (a *guardApp) checks() (list []string) {
 	for _, call := range a.srv.Calls() {
 		if call.Command == "uma_rs_check_access" {

@@ -42,7 +42,7 @@ func newHeadersApp(t *testing.T, accessToken ...string) *app {
 	}})
 }
 
-// seen gives the headers the handler gets; lines go into the request as they are.
+// seen returns the headers the handler gets; lines go into the request as they are.
 func (a *app) seen(request string, lines ...string) http.Header {
 	a.t.Helper()
 	answer := a.raw(request + " HTTP/1.1\r\n" + strings.Join(append(lines, "X-Other: kept"), "\r\n"))
@@ -94,7 +94,7 @@ func TestForgedHeadersAreRemovedOnEveryRoute(t *testing.T) {
 	})
 }
 
-// wrapped gives the headers that a handler gets for a request made in memory.
+// wrapped returns the headers that a handler gets for a request made in memory.
 func wrapped(t *testing.T, a *app, given http.Header, s *oxdauth.Session, accessToken ...string) (http.Header, *http.Request) {
 	t.Helper()
 	headers, err := oxdauth.NewIdentityHeaders(a.auth, identityConfig(accessToken...))

@@ -330,7 +330,7 @@ func TestARouteCanWantARecentLogin(t *testing.T) {
 	assert.Panics(t, func() { a.auth.RequireMaxAge(10500 * time.Millisecond) })
 }
 
-// sessionCookie gives the session cookies of a browser as a Cookie header.
+// sessionCookie returns the session cookies of a browser as a Cookie header.
 func (a *app) sessionCookie(b *oxdtest.Browser) string {
 	var parts []string
 	for _, c := range a.cookies(b) {

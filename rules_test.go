@@ -365,7 +365,7 @@ func TestTheReportSaysWhatIsOpenAndWhichRulesGiveWay(t *testing.T) {
 	}, rules.Report())
 }
 
-// offline gives a middleware whose oxd is never asked.
+// offline returns a middleware whose oxd is never asked.
 func offline(tb testing.TB, options ...oxdauth.Option) *oxdauth.Middleware {
 	tb.Helper()
 	client, err := oxd.NewClient(&oxd.TCPTransport{Addr: "127.0.0.1:1"}, oxd.Site{Params: oxd.RegisterSiteParams{

@@ -25,7 +25,7 @@ import (
 
 var countryWanted = oxdtest.Policy{Gather: []string{"country"}, Allow: map[string][]string{"country": {"NZ"}}}
 
-// toGathering gives a signed-in browser in front of the questions of the authorization server.
+// toGathering returns a signed-in browser in front of the questions of the authorization server.
 func (a *guardApp) toGathering(b *oxdtest.Browser) *http.Response {
 	a.t.Helper()
 	page, err := b.Get(a.base + "/photos/1")

@@ -97,7 +97,7 @@ func copySession(s *oxdauth.Session) *session {
 	}
 }
 
-// logIn gives the Cookie header of a browser that has signed in.
+// logIn returns the Cookie header of a browser that has signed in.
 func logIn(b *oxdtest.Browser, base string) (string, error) {
 	res, err := b.LogIn(base+"/", "alice", "alice-secret")
 	if err != nil {
@@ -118,7 +118,7 @@ func logIn(b *oxdtest.Browser, base string) (string, error) {
 	return strings.Join(pairs, "; "), nil
 }
 
-// resized gives the tokens of a login the size of a payload.
+// resized returns the tokens of a login the size of a payload.
 type resized struct {
 	oxd.Transport
 	payload payload
@@ -141,7 +141,7 @@ func (t *resized) RoundTrip(ctx context.Context, req *oxd.Request) (*oxd.Respons
 	return res, err
 }
 
-// cookie gives the value of one cookie out of a Cookie header.
+// cookie returns the value of one cookie out of a Cookie header.
 func cookie(header, name string) string {
 	for pair := range strings.SplitSeq(header, "; ") {
 		if value, ok := strings.CutPrefix(pair, name+"="); ok {

@@ -37,7 +37,7 @@ func checking(c *oxd.Client) func() error {
 	}
 }
 
-// connected gives an oxd and a client of it with the defaults.
+// connected returns an oxd and a client of it with the defaults.
 func connected() (server *responder, client *oxd.Client, end func(), err error) {
 	if server, err = newResponder(); err != nil {
 		return nil, nil, nil, err
@@ -172,7 +172,7 @@ func answer(data map[string]any) (*oxd.Response, error) {
 	return &oxd.Response{Status: "ok", Data: raw}, err
 }
 
-// newGuard gives a guard with so many protected routes, and the handler of the last one.
+// newGuard returns a guard with so many protected routes, and the handler of the last one.
 func newGuard(routes int) (*oxdauth.Guard, http.Handler, error) {
 	client, err := newClient(instant{})
 	if err != nil {

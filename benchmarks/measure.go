@@ -64,7 +64,7 @@ func (s series) median() float64 {
 	return sorted[middle]
 }
 
-// per gives the quotients of the same round.
+// per returns the quotients of the same round.
 func (s series) per(other series) series {
 	out := make(series, len(s))
 	for i := range s {
@@ -73,7 +73,7 @@ func (s series) per(other series) series {
 	return out
 }
 
-// minus gives the differences of the same round.
+// minus returns the differences of the same round.
 func (s series) minus(other series) series {
 	out := make(series, len(s))
 	for i := range s {

@@ -70,7 +70,7 @@ func (c *crowd) join(requests []*http.Request) error {
 	return errors.Join(errs...)
 }
 
-// member gives the Cookie header of one more person.
+// member returns the Cookie header of one more person.
 func (c *crowd) member() (string, error) {
 	w := &discard{header: http.Header{}}
 	c.auth.Login().ServeHTTP(w, newRequest(""))
@@ -88,7 +88,7 @@ func (c *crowd) member() (string, error) {
 	return strings.Join(cookiePairs(w.header), "; "), nil
 }
 
-// cookiePairs gives the cookies an answer sets, without those it removes.
+// cookiePairs returns the cookies an answer sets, without those it removes.
 func cookiePairs(h http.Header) []string {
 	var pairs []string
 	for _, line := range h["Set-Cookie"] {

@@ -68,8 +68,8 @@ func measureRead(r *report, p plan) error {
 
 const bareName = "securecookie no-op, identity only, no lookup"
 
-// identitySize gives the number of bytes sealed in the identity cookie, which securecookie has put
-// into base64, between date and MAC, and into base64 again.
+// identitySize returns the number of bytes sealed in the identity cookie, which securecookie has
+// put into base64, between date and MAC, and into base64 again.
 func identitySize(header string) int {
 	parts := strings.SplitN(cookie(header, cookieName), ".", 3)
 	outer, err := base64.URLEncoding.DecodeString(parts[len(parts)-1])

@@ -106,7 +106,7 @@ func (r *responder) close() {
 	r.serving.Wait()
 }
 
-// pingPong gives one worker for each connection, which stays open, and what ends them.
+// pingPong returns one worker for each connection, which stays open, and what ends them.
 func (r *responder) pingPong(conns int, request []byte) (workers []func() error, end func(), err error) {
 	var open []net.Conn
 	end = func() {

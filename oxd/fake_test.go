@@ -175,7 +175,7 @@ func (f *fake) reply(command string, a answer) {
 	f.on(command, func(params) answer { return a })
 }
 
-// replies gives one answer after the other, and then the last one for ever.
+// replies returns one answer after the other, and then the last one for ever.
 func (f *fake) replies(command string, answers ...answer) {
 	var mu sync.Mutex
 	f.on(command, func(params) answer {
@@ -254,7 +254,7 @@ func (s scripted) RoundTrip(ctx context.Context, req *oxd.Request) (*oxd.Respons
 	return s(ctx, req)
 }
 
-// answering gives the same data to all commands.
+// answering answers all commands with the same data.
 func answering(data string) scripted {
 	return func(context.Context, *oxd.Request) (*oxd.Response, error) {
 		return &oxd.Response{Status: "ok", Data: json.RawMessage(data)}, nil

@@ -8,7 +8,7 @@ import (
 	"example.com/oxdauth/oxd"
 )
 
-// FuzzDecodeAnswer gives the same foreign bytes to every command. Nothing may
+// FuzzDecodeAnswer answers every command with the same foreign bytes. Nothing may
 // panic, nothing usable may come with an error, and access is granted by one
 // answer alone.
 func FuzzDecodeAnswer(f *testing.F) {

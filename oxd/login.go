@@ -146,7 +146,7 @@ func (c *Client) TokensByCode(ctx context.Context, code, state string) (*Tokens,
 }
 
 // RefreshTokens exchanges a refresh token (get_access_token_by_refresh_token).
-// Gluu gives a new refresh token and ends the old one, so two refreshes must not
+// Gluu issues a new refresh token and ends the old one, so two refreshes must not
 // run at the same time. Before 3.1.4 a refused token cannot be told from an outage
 // of the provider: both are CodeInternalError. Since then, and in oxd 4, the code
 // is http_status_400 and the description what the provider said. No scopes means

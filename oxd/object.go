@@ -121,7 +121,7 @@ func (o object) link(name string) string {
 
 func isNull(raw []byte) bool { return string(raw) == "null" }
 
-// asText gives a string its content and everything else its JSON text.
+// asText returns the content of a string, and the JSON text of everything else.
 func asText(raw []byte) string {
 	if len(raw) > 0 && raw[0] == '"' {
 		return unquote(raw)

@@ -49,7 +49,7 @@ func (f *oxd4) answer(path string, status int, body string) {
 	f.answers[path] = respond(status, body)
 }
 
-// inTurn gives one answer after the other.
+// inTurn returns one answer after the other.
 func (f *oxd4) inTurn(path string, handlers ...http.HandlerFunc) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

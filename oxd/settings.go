@@ -20,7 +20,7 @@ type Site struct {
 	// so that a restart does not register again. A lock file lies beside it.
 	// Default: memory only, with a new client at the provider per process.
 	File string
-	// Protected tells that oxd protects its commands by tokens, as the HTTPS
+	// Protected states that oxd protects its commands by tokens, as the HTTPS
 	// extension always does, and oxd 4 unless it is told not to. The site is
 	// registered together with a client for such tokens (setup_client; in oxd 4
 	// it is the one for logins), and each command gets a token. Without need it

@@ -91,7 +91,7 @@ func trimLeft(b []byte) []byte {
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-// valueLen gives where the value at the start of valid JSON ends: a string at its quote, anything
+// valueLen returns where the value at the start of valid JSON ends: a string at its quote, anything
 // else at the comma or bracket that is not its own.
 func valueLen(text []byte) int {
 	depth, inString := 0, false

@@ -209,8 +209,8 @@ func send(t *testing.T, s *oxdtest.Server, command string, params any) (data map
 	return answer.Data, answer.Data["error"].(string), answer.Data["error_description"].(string)
 }
 
-// sendRaw gives the bytes of the answer, none if the connection was closed without one, and whether
-// it was closed: after what has to close it that is waited for.
+// sendRaw returns the bytes of the answer, none if the connection was closed without one, and
+// whether it was closed: after what has to close it that is waited for.
 func sendRaw(t *testing.T, s *oxdtest.Server, body string) (answer string, closed bool) {
 	t.Helper()
 	conn := dial(t, s)

@@ -37,7 +37,7 @@ type Store struct{ client redis.UniversalClient }
 // contacted, so it may start later.
 func New(client redis.UniversalClient) *Store { return &Store{client} }
 
-// FindCtx gives the value of a key.
+// FindCtx returns the value of a key.
 func (s *Store) FindCtx(ctx context.Context, key string) (b []byte, found bool, err error) {
 	b, err = s.client.Get(ctx, key).Bytes()
 	if errors.Is(err, redis.Nil) {

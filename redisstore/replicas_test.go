@@ -100,7 +100,7 @@ func (a *replicas) signedIn() *oxdtest.Browser {
 	return b
 }
 
-// cookies gives what this browser would send, as a header that may be copied.
+// cookies returns what this browser would send, as a header that may be copied.
 func (a *replicas) cookies(b *oxdtest.Browser) string {
 	u, err := url.Parse(a.base)
 	require.NoError(a.t, err)

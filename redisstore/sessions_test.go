@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// expired gives the cookies of a session whose access token has just expired; the next one lives an
-// hour.
+// expired returns the cookies of a session whose access token has just expired; the next one lives
+// an hour.
 func (a *replicas) expired() string {
 	a.t.Helper()
 	const lifetime = 3 * time.Second // a login under load takes its time

@@ -18,7 +18,7 @@ type account struct{ issuer, subject string }
 
 func accountOf(s *oxdauth.Session) account { return account{s.Issuer, s.Subject} }
 
-// displayName gives the best name the claims have.
+// displayName returns the best name the claims have.
 func displayName(s *oxdauth.Session) string {
 	return cmp.Or(s.Claims.Get("name"), s.Claims.Get("preferred_username"), s.Claims.Get("email"), s.Subject)
 }
@@ -78,8 +78,8 @@ func (s *store) forgetOld() {
 	}
 }
 
-// signedIn gives the person of a session and adds one who is not in the directory yet, as somebody
-// who may only look.
+// signedIn returns the person of a session and adds one who is not in the directory yet, as
+// somebody who may only look.
 func (s *store) signedIn(session *oxdauth.Session) person {
 	who := accountOf(session)
 	i := s.indexByAccount(who)

@@ -62,7 +62,7 @@ func newApp(s setup, opts ...oxdauth.Option) (*app, error) {
 
 func (a *app) close() error { return a.auth.Close() }
 
-// handler gives the whole application and declares to the guard what is behind it; it is called
+// handler returns the whole application and declares to the guard what is behind it; it is called
 // once. Everything else, but for the health check and the assets, is inside auth.Handler, so a page
 // added later is protected without anybody having to remember it.
 func (a *app) handler() http.Handler {
@@ -119,7 +119,7 @@ func limitBody(next http.Handler) http.Handler {
 	})
 }
 
-// observe tells the audit log what is new about a session: a login, a step-up, a refresh.
+// observe writes to the audit log what is new about a session: a login, a step-up, a refresh.
 func (a *app) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if session, ok := oxdauth.SessionFromContext(r.Context()); ok {
@@ -148,7 +148,7 @@ func (a *app) recordSignOut(next http.Handler) http.Handler {
 	})
 }
 
-// me gives the person a session belongs to.
+// me returns the person a session belongs to.
 func (a *app) me(session *oxdauth.Session) person {
 	if p, ok := a.store.byAccount(accountOf(session)); ok {
 		return p

@@ -45,7 +45,7 @@ func TestPhotosInABrowser(t *testing.T) {
 	})
 }
 
-// badges gives what the steps of the exchange came to.
+// badges returns what the steps of the exchange came to.
 func badges(b *tab) []string {
 	return get(b, chromedp.Evaluate[[]string](`[...document.querySelectorAll(".step .badge")].map(e => e.textContent)`))
 }
@@ -67,7 +67,7 @@ func watchExchange(t *testing.T, b *tab, s *site) {
 	assert.Equal(t, s.origin, posts[0].Header.Get("Origin"))
 }
 
-// toQuestion gives a tab that is signed in and shows the question of the authorization server.
+// toQuestion returns a tab that is signed in and shows the question of the authorization server.
 func toQuestion(b *tab, s *site) {
 	b.t.Helper()
 	b.open(s.origin + "/photos")

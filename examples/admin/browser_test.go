@@ -24,7 +24,7 @@ import (
 // when all is well.
 const patience = 30 * time.Second
 
-// findBrowser gives the browser to use: $OXDAUTH_BROWSER, or the first one on PATH. Without any,
+// findBrowser returns the browser to use: $OXDAUTH_BROWSER, or the first one on PATH. Without any,
 // the test is skipped, unless OXDAUTH_BROWSER_TESTS=require says that there has to be one.
 func findBrowser(t *testing.T) string {
 	t.Helper()
@@ -224,7 +224,7 @@ func (b *tab) url() string {
 	return get(b, chromedp.Location())
 }
 
-// whole gives everything the page says.
+// whole returns everything the page says.
 func (b *tab) whole() string {
 	b.t.Helper()
 	return get(b, chromedp.Evaluate[string]("document.body.innerText"))

@@ -47,7 +47,7 @@ type person struct {
 	account                       account
 }
 
-// Initials gives the one or two letters of the avatar: the first letter of the first and of the
+// Initials returns the one or two letters of the avatar: the first letter of the first and of the
 // last word that has one.
 func (p person) Initials() string {
 	var letters []rune
@@ -133,7 +133,7 @@ func newStore(people []person) *store {
 
 func (s *store) nextID() string { return fmt.Sprintf("p%03d", 101+len(s.people)) }
 
-// search gives the people whose name, e-mail address, team or office contains every word of q, in
+// search returns the people whose name, e-mail address, team or office contains every word of q, in
 // any letter case, and who have the role, if one is given; sorted by name.
 func (s *store) search(q string, wanted role) []person {
 	words := strings.Fields(strings.ToLower(q))
@@ -151,7 +151,7 @@ func (s *store) search(q string, wanted role) []person {
 	return found
 }
 
-// byAccount gives the person who has signed in with an account.
+// byAccount returns the person who has signed in with an account.
 func (s *store) byAccount(who account) (person, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -266,7 +266,7 @@ func (s *store) record(actor, kind, detail string) {
 	s.events = append(s.events, event{At: time.Now(), Actor: actor, Kind: kind, Detail: detail})
 }
 
-// log gives the events of a kind, or all of them for "", newest first and at most limit.
+// log returns the events of a kind, or all of them for "", newest first and at most limit.
 func (s *store) log(kind string, limit int) []event {
 	s.mu.Lock()
 	defer s.mu.Unlock()

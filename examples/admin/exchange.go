@@ -26,7 +26,7 @@ type self struct {
 	http *http.Client
 }
 
-// newSelf gives a client for the address this program listens on; an unspecified one means this
+// newSelf returns a client for the address this program listens on; an unspecified one means this
 // machine.
 func newSelf(addr net.Addr) self {
 	return self{"http://" + addr.String(), &http.Client{Transport: &http.Transport{}}} // no proxy

@@ -159,7 +159,7 @@ func (c *config) checkOxd() error {
 	return nil
 }
 
-// callback gives the callback URL for the address actually listened on, whose port the flag may
+// callback returns the callback URL for the address actually listened on, whose port the flag may
 // have left open.
 func (c *config) callback(addr net.Addr) string {
 	if c.redirectURL != "" {

@@ -83,7 +83,7 @@ func TestWrongFlagsGiveOneLineAndStatus2(t *testing.T) {
 	}
 }
 
-// withoutLog gives the lines that are not of the structured log.
+// withoutLog returns the lines that are not of the structured log.
 func withoutLog(text string) []string {
 	var lines []string
 	for line := range strings.Lines(text) {
@@ -253,8 +253,8 @@ func TestARealOxdIsUsedInEachDialect(t *testing.T) {
 	}
 }
 
-// caOf gives the certificate of the test authority, which signs the certificate the HTTPS extension
-// shows.
+// caOf returns the certificate of the test authority, which signs the certificate the HTTPS
+// extension shows.
 func caOf(t *testing.T, server *oxdtest.Server) []byte {
 	t.Helper()
 	answer, err := server.HTTPClient().Get(server.URL)

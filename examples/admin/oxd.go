@@ -90,7 +90,7 @@ func connect(cfg config, redirectURL string) (*oxdServer, error) {
 	return &oxdServer{client: client, where: cfg.oxd + ", provider " + cfg.opHost}, nil
 }
 
-// embedded gives a client of an embedded oxd, and how it reaches it.
+// embedded returns a client of an embedded oxd, and how it reaches it.
 func embedded(server *oxdtest.Server, dialect, redirectURL string) (client *oxd.Client, where string, err error) {
 	site := siteOf(server, redirectURL)
 	site.Protected = dialect != "local"
@@ -129,7 +129,7 @@ func transportFor(cfg config) (oxd.Transport, error) {
 	return &oxd.HTTPSTransport{BaseURL: cfg.oxd, Client: client}, nil
 }
 
-// trusting gives a client for servers whose certificates this authority has signed.
+// trusting returns a client for servers whose certificates this authority has signed.
 func trusting(caFile string) (*http.Client, error) {
 	pem, err := readFile(caFile)
 	if err != nil {

@@ -51,7 +51,7 @@ func readBody(t *testing.T, answer *http.Response) string {
 	return string(body)
 }
 
-// as gives a scripted browser signed in as somebody, and the page that came after the login.
+// as returns a scripted browser signed in as somebody, and the page that came after the login.
 func (s *site) as(t *testing.T, user, path string) (*oxdtest.Browser, *http.Response) {
 	t.Helper()
 	password := map[string]string{"alice": "alice-secret", "bob": "bob-secret", "zoe": "Zoë"}[user]

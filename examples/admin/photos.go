@@ -57,7 +57,7 @@ func (a *album) list() []photo {
 	return slices.Clone(a.photos)
 }
 
-// find gives the photo, after change if that is not nil.
+// find returns the photo, after change if that is not nil.
 func (a *album) find(id string, change func(*photo)) (photo, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"example.com/oxdauth/oxdtest"
 )
 
-// samplePeople gives the directory a new process starts with. Nobody in it has signed in yet.
+// samplePeople returns the directory a new process starts with. Nobody in it has signed in yet.
 func samplePeople() []person {
 	now := time.Now()
 	rows := []struct {

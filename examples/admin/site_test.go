@@ -95,14 +95,14 @@ func (s *site) build(t *testing.T, origin string) http.Handler {
 	})
 }
 
-// posts gives the POSTs the application got so far.
+// posts returns the POSTs the application got so far.
 func (s *site) posts() []*http.Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]*http.Request(nil), s.requests...)
 }
 
-// kinds gives the kinds of all events in the audit log, oldest first.
+// kinds returns the kinds of all events in the audit log, oldest first.
 func (s *site) kinds() []string {
 	events := s.app.store.log("", maxEvents)
 	kinds := make([]string, len(events))

@@ -36,7 +36,7 @@ func newGuard(client *oxd.Client, auth *oxdauth.Middleware, protectionFile strin
 	return oxdauth.NewGuard(client, "photos", opts...)
 }
 
-// photoAPI gives the API for programs, with what the guard asks for at each route.
+// photoAPI returns the API for programs, with what the guard asks for at each route.
 func (a *app) photoAPI() http.Handler {
 	view := oxdauth.Resource{Scopes: []string{scopeView}, Kind: oxdauth.KindAPI}
 	edit := oxdauth.Resource{Scopes: []string{scopeEdit}, Kind: oxdauth.KindAPI}
@@ -47,7 +47,7 @@ func (a *app) photoAPI() http.Handler {
 	return api
 }
 
-// setPolicies tells the embedded authorization server who gets which scope. One without a policy,
+// setPolicies sets who gets which scope at the embedded authorization server. One without a policy,
 // such as photos:view, is for everybody who asks.
 func setPolicies(provider *oxdtest.Provider) {
 	provider.SetPolicy(scopeEdit, oxdtest.Policy{Allow: map[string][]string{"role": {"admin"}}})

@@ -39,7 +39,7 @@ func serve(ctx context.Context, file string) error {
 	return srv.ListenAndServe()
 }
 
-// newHandler gives the whole service; stop ends what it holds.
+// newHandler returns the whole service; stop ends what it holds.
 func newHandler(ctx context.Context, cfg *config.Config) (handler http.Handler, stop func(), err error) {
 	client, err := cfg.OxdClient()
 	if err != nil {

@@ -21,7 +21,8 @@ import (
 
 type object = map[string]any
 
-// authority gives the certificate that the embedded oxd's are signed with, as a file would have it.
+// authority returns the certificate that the embedded oxd's are signed with, as a file would have
+// it.
 func authority(t *testing.T, s *oxdtest.Server) []byte {
 	t.Helper()
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(s.URL, "https://"), &tls.Config{RootCAs: s.CertPool()})

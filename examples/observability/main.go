@@ -48,7 +48,7 @@ func run(ctx context.Context) error {
 	return srv.ListenAndServe()
 }
 
-// newHandler gives the whole service at base, with the embedded oxd.
+// newHandler returns the whole service at base, with the embedded oxd.
 func newHandler(ctx context.Context, server *oxdtest.Server, base string, provider *sdktrace.TracerProvider, registry *prometheus.Registry, opts ...oxdauth.Option) (http.Handler, error) {
 	m := newMetrics(registry)
 	client, err := oxd.NewClient(traced{server.Transport(), provider.Tracer("oxdauth")}, server.Site(base+"/auth/callback"))

@@ -66,7 +66,7 @@ func check(err error) {
 	}
 }
 
-// protect gives the UI at target behind a login.
+// protect returns the UI at target behind a login.
 func protect(client *oxd.Client, target *url.URL, opts ...oxdauth.Option) (http.Handler, error) {
 	auth, err := oxdauth.New(client, append(opts, oxdauth.WithClaims("name", "email", "groups"))...)
 	if err != nil {

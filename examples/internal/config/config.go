@@ -39,7 +39,7 @@ type Oxd struct {
 	// SiteFile.
 	ID       string `json:"id"`
 	SiteFile string `json:"site_file"`
-	// ProtectCommandsWithAccessToken tells that the socket of oxd wants tokens; the other two
+	// ProtectCommandsWithAccessToken states that the socket of oxd wants tokens; the other two
 	// always do.
 	ProtectCommandsWithAccessToken bool `json:"protect_commands_with_access_token"`
 	// CAFile has the PEM certificates that the certificate of web or rest is verified with; default

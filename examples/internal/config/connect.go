@@ -96,7 +96,7 @@ func (c *Config) Extend(ctx context.Context, client *oxd.Client) error {
 	return client.UpdateSite(ctx, oxd.UpdateSiteParams{ClientSecretExpiresAt: at})
 }
 
-// Options gives what the configuration says about sessions.
+// Options returns what the configuration says about sessions.
 func (c *Config) Options() ([]oxdauth.Option, error) {
 	keys, err := c.keys()
 	idle, absolute, limits := c.Session.limits()
