@@ -281,6 +281,16 @@ func TestTheProviderSendsTheBrowserBackToAnAddressThatNobodyGave(t *testing.T) {
 	})
 }
 
+func TestAMiddlewareThatIsRefusedRegistersNothing(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, setup{})
+	before := a.oxd
+	_, err := oxdauth.New(before, oxdauth.WithFrontChannelLogout(), oxdauth.WithKeys(nil))
+	require.Error(t, err)
+	a.signedIn(user, password)
+	assert.Zero(t, a.srv.CallCount("update_site_registration")+a.srv.CallCount("update_site")+a.srv.CallCount("update-site"))
+}
+
 func TestTheSpellingOfAHostIsOfNoImportance(t *testing.T) {
 	t.Parallel()
 	t.Run("S05", func(t *testing.T) {

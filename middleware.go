@@ -49,6 +49,9 @@ func New(client *oxd.Client, opts ...Option) (*Middleware, error) {
 	if err := errors.Join(err, siteErr); err != nil {
 		return nil, err
 	}
+	if err := registerAddresses(client, site, &s); err != nil {
+		return nil, err
+	}
 	log := &s.journal
 	if s.cookies.insecure {
 		log.Warn("oxdauth: WithInsecureCookies: cookies have no Secure attribute and no __Host- prefix; for development on this machine only")
@@ -87,19 +90,20 @@ func New(client *oxd.Client, opts ...Option) (*Middleware, error) {
 	return m, nil
 }
 
-// newSite returns where the application is served, and has the addresses registered that follow
-// from it.
+// newSite returns where the application is served.
 func newSite(client *oxd.Client, s *settings) (*web.Site, error) {
 	redirectURL := client.AuthorizationRedirectURI()
 	if redirectURL == "" {
 		return nil, errors.New("oxdauth: New: the client's Site.Params.AuthorizationRedirectURI is missing")
 	}
-	site, err := web.ParseSite(web.SiteConfig{
+	return web.ParseSite(web.SiteConfig{
 		RedirectURL: redirectURL, Prefix: s.prefix, Insecure: s.cookies.insecure, Endpoints: s.endpoints,
 	})
-	if err != nil {
-		return nil, err
-	}
+}
+
+// registerAddresses has the addresses registered that follow from the options, and names those in
+// the log that may belong to the application.
+func registerAddresses(client *oxd.Client, site *web.Site, s *settings) (err error) {
 	if s.endpoints == (web.Endpoints{}) && strings.Count(site.CallbackPath, "/") == 1 {
 		s.journal.Warn("oxdauth: the middleware answers these paths itself; WithEndpoints sets others",
 			"login", site.Endpoints.Login, "logout", site.Endpoints.Logout)
@@ -110,7 +114,7 @@ func newSite(client *oxd.Client, s *settings) (*web.Site, error) {
 	if s.logouts.frontChannel {
 		err = errors.Join(err, client.AddFrontchannelLogoutURI(site.URL(site.Endpoints.FrontChannel)))
 	}
-	return site, err
+	return err
 }
 
 // newSessions returns the component that keeps sessions, with what it needs.
