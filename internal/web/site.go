@@ -3,6 +3,7 @@ package web
 // The site: everything that the redirect URL decides.
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -86,16 +88,19 @@ func checkRedirectURL(u *url.URL, c SiteConfig) error {
 }
 
 // normalOrigin writes the origin as a browser does in the header Origin: the host in lower case, an
-// IPv6 address in its shortest form, and no port that is the default (URL Standard, host and URL
-// serializer).
+// IPv6 address in its shortest form, a port without zeros in front, and no port that is the default
+// (URL Standard, host and URL serializer).
 func normalOrigin(u *url.URL) (string, error) {
-	host, port := strings.ToLower(u.Hostname()), u.Port()
+	host := strings.ToLower(u.Hostname())
 	outside := func(c rune) bool { return c >= 0x80 }
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
 	ip, err := netip.ParseAddr(host)
 	switch {
 	case strings.HasPrefix(u.Host, "[") && (err != nil || ip.Zone() != ""):
 		return "", errors.New("the host in brackets is not an IPv6 address")
+	case ip.Is4In6(): // netip writes the last half as an IPv4 address, browsers do not
+		b := ip.As16()
+		host = fmt.Sprintf("[::ffff:%x:%x]", binary.BigEndian.Uint16(b[12:]), binary.BigEndian.Uint16(b[14:]))
 	case strings.HasPrefix(u.Host, "["):
 		host = "[" + ip.String() + "]"
 	case strings.ContainsFunc(host, outside):
@@ -103,8 +108,14 @@ func normalOrigin(u *url.URL) (string, error) {
 	case err != nil && isNumber(labels[len(labels)-1]):
 		return "", errors.New("the host is an IPv4 address in a form that browsers write anew; want four decimal numbers")
 	}
-	if port != "" && port != map[string]string{"https": "443", "http": "80"}[u.Scheme] {
-		host += ":" + port
+	if u.Port() != "" {
+		port, err := strconv.ParseUint(u.Port(), 10, 16)
+		if err != nil {
+			return "", errors.New("want a port of at most 65535")
+		}
+		if port != map[string]uint64{"https": 443, "http": 80}[u.Scheme] {
+			host += ":" + strconv.FormatUint(port, 10)
+		}
 	}
 	return u.Scheme + "://" + host, nil
 }

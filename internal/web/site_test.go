@@ -56,6 +56,7 @@ func TestARedirectURLThatCannotWorkIsRefused(t *testing.T) {
 		"a host beyond ASCII":        {"https://bücher.example/cb", false, "want the host in ASCII"},
 		"an odd IPv4 address":        {"https://127.1/cb", false, "four decimal numbers"},
 		"a hexadecimal host":         {"https://0x7f000001/cb", false, "four decimal numbers"},
+		"a port out of range":        {"https://app.example:65536/cb", false, "want a port of at most 65535"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -81,6 +82,9 @@ func TestASiteFollowsFromItsRedirectURL(t *testing.T) {
 		"https://192.0.2.1/auth/cb":              {false, "https://192.0.2.1", "/auth"},
 		"https://app.example/cb":                 {false, "https://app.example", ""},
 		"https://[2001:DB8:0::1]:8443/auth/sign": {false, "https://[2001:db8::1]:8443", "/auth"},
+		"https://[::FFFF:192.0.2.1]/auth/cb":     {false, "https://[::ffff:c000:201]", "/auth"},
+		"https://app.example:08443/auth/cb":      {false, "https://app.example:8443", "/auth"},
+		"https://app.example:0443/auth/cb":       {false, "https://app.example", "/auth"},
 		"http://localhost:8080/cb":               {true, "http://localhost:8080", ""},
 		"http://LOCALHOST/cb":                    {true, "http://localhost", ""},
 		"http://127.0.0.1/cb":                    {true, "http://127.0.0.1", ""},
