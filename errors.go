@@ -44,11 +44,11 @@ var (
 
 	// ErrSessionTooLarge means that tokens and claims do not fit in the cookies that browsers
 	// accept; ask for fewer claims, or keep the tokens in a store ([WithStore]).
-	ErrSessionTooLarge = errTooLarge() // "oxdauth: the session does not fit in cookies"
+	ErrSessionTooLarge = sealed.ErrTooLarge // "oxdauth: the session does not fit in cookies"
 	// ErrStore means that the store of [WithStore] does not answer or answers with an error, so
 	// that whether a session has ended is not known. [Middleware.Handler] answers 503: sending
 	// people through a login would not help them.
-	ErrStore = errStore() // "oxdauth: the session store failed"
+	ErrStore = replica.ErrStore // "oxdauth: the session store failed"
 
 	errBadLogout = errors.New("oxdauth: logout from the provider refused")
 	errMisplaced = errors.New("oxdauth: the callback arrives under another path")
@@ -56,10 +56,6 @@ var (
 	errMethod    = errors.New("oxdauth: method not allowed")
 	errAuthURL   = errors.New("oxdauth: oxd answered an unusable authorization URL")
 )
-
-// The packages that return these errors cannot import this one.
-func errTooLarge() error { return sealed.ErrTooLarge }
-func errStore() error    { return replica.ErrStore }
 
 // RequestError is what an [ErrorHandler] gets: an error, and what belongs to its request.
 type RequestError struct {

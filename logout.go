@@ -119,7 +119,7 @@ func (l *logouts) serveFrontChannel(w http.ResponseWriter, r *http.Request) {
 		l.journal.ended(r.Context(), iss, "", EndedByFrontChannel)
 	}
 	l.journal.InfoContext(r.Context(), "oxdauth: front-channel logout", "known", known)
-	l.answerFrame(w, r, iss)
+	l.answerFrame(w, r, iss, ours)
 }
 
 // frontChannelQuery wants each parameter once, in a bounded query.
@@ -129,10 +129,11 @@ func frontChannelQuery(raw string) (iss, sid string, ok bool) {
 	return iss, sid, err == nil && iss != "" && sid != ""
 }
 
-// answerFrame shows an empty page that only the provider may put into a frame.
-func (l *logouts) answerFrame(w http.ResponseWriter, r *http.Request, iss string) {
+// answerFrame shows an empty page that only the provider may put into a frame; ours is set when iss
+// is that provider.
+func (l *logouts) answerFrame(w http.ResponseWriter, r *http.Request, iss string, ours bool) {
 	ancestor := "'none'"
-	if ours, _ := l.sessions.ended.KnowsIssuer(iss); ours {
+	if ours {
 		ancestor = web.Origin(iss)
 	}
 	h := w.Header()

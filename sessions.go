@@ -175,7 +175,7 @@ func (c *sessions) authenticate(r *http.Request) (*Session, error) {
 		return s, nil
 	}
 	l := newLoaded()
-	f := c.current(sealed.ReadJar(r, c.prefix), &l.found, time.Now())
+	f := c.current(c.jar(r), &l.found, time.Now())
 	if f.identity == nil {
 		return nil, ErrNoSession
 	}
@@ -191,7 +191,7 @@ func (c *sessions) load(w http.ResponseWriter, r *http.Request) (*Session, error
 	if s, ok := c.ofRequest(r); ok {
 		return s, nil
 	}
-	jar, now := sealed.ReadJar(r, c.prefix), time.Now()
+	jar, now := c.jar(r), time.Now()
 	l := newLoaded()
 	f := c.current(jar, &l.found, now)
 	if f.identity == nil {
@@ -202,7 +202,7 @@ func (c *sessions) load(w http.ResponseWriter, r *http.Request) (*Session, error
 		return nil, err
 	}
 	if need := c.renewals.Due(f.identity, now); need.Any() {
-		if f, err = c.renew(w, r, f, need); err != nil {
+		if f, err = c.renew(w, r, jar, f, need); err != nil {
 			return nil, err
 		}
 	}
@@ -214,11 +214,11 @@ func (c *sessions) load(w http.ResponseWriter, r *http.Request) (*Session, error
 }
 
 // renew renews a session that is due, or ends one that the provider does not renew.
-func (c *sessions) renew(w http.ResponseWriter, r *http.Request, f found, need session.Need) (found, error) {
+func (c *sessions) renew(w http.ResponseWriter, r *http.Request, jar sealed.Jar, f found, need session.Need) (found, error) {
 	ctx := r.Context()
 	newest, err := c.renewals.Renew(ctx, f.identity, f.tokens, need,
 		func(ctx context.Context, v *session.Identity) (*session.Identity, *session.Tokens, error) {
-			return c.readTokens(ctx, c.jar(r), v)
+			return c.readTokens(ctx, jar, v)
 		})
 	switch {
 	case errors.Is(err, renewal.ErrGone):
@@ -228,7 +228,7 @@ func (c *sessions) renew(w http.ResponseWriter, r *http.Request, f found, need s
 		if errors.Is(err, renewal.ErrSubject) {
 			reason = EndedBySubject
 		}
-		c.end(w, r, c.jar(r), f.identity, reason)
+		c.end(w, r, jar, f.identity, reason)
 		return f, ErrNoSession
 	case newest.Identity != nil:
 		f = found{newest.Identity, newest.Tokens, true}

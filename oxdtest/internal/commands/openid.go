@@ -288,16 +288,21 @@ func validate(x *execution) (any, error) {
 	return nil, idp.ErrInternal
 }
 
-func idTokenStatus(x *execution) (any, error) {
-	token := x.params.Text("id_token")
-	x.params.Text("nonce")
+// readIDToken finishes the reading of parameters, connects, and parses an ID token that was given.
+func (x *execution) readIDToken(token string) (*idp.IDToken, error) {
 	if err := x.bound(true); err != nil {
 		return nil, err
 	}
 	if _, err := x.connect(); err != nil {
 		return nil, err
 	}
-	j, err := idp.ParseIDToken(token)
+	return idp.ParseIDToken(token)
+}
+
+func idTokenStatus(x *execution) (any, error) {
+	token := x.params.Text("id_token")
+	x.params.Text("nonce")
+	j, err := x.readIDToken(token)
 	if err != nil {
 		return nil, err
 	}
@@ -314,13 +319,7 @@ func idTokenStatus(x *execution) (any, error) {
 // milliseconds or null.
 func accessTokenStatus(x *execution) (any, error) {
 	token, access := x.params.Text("id_token"), x.params.Text("access_token")
-	if err := x.bound(true); err != nil {
-		return nil, err
-	}
-	if _, err := x.connect(); err != nil {
-		return nil, err
-	}
-	j, err := idp.ParseIDToken(token)
+	j, err := x.readIDToken(token)
 	if err != nil {
 		return nil, err
 	}

@@ -151,14 +151,20 @@ func notProtected(path, method string) error {
 
 func createResource(x *execution, m *idp.Metadata, protection, path string, c oxdwire.Condition) (string, error) {
 	body := oxdwire.Marshal(map[string]any{"name": "[" + strings.Join(c.HTTPMethods, ", ") + "] " + path, "resource_scopes": append([]string{}, c.Scopes...)})
-	status, answer, err := x.engine.op.Send(x.ctx, http.MethodPost, m.Resources, protection, body)
 	var created struct {
 		ID string `json:"_id"`
 	}
-	if err != nil || status/100 != 2 || json.Unmarshal(answer, &created) != nil || created.ID == "" {
+	if !x.create(m.Resources, protection, body, &created) || created.ID == "" {
 		return "", idp.ErrInternal
 	}
 	return created.ID, nil
+}
+
+// create posts body to an endpoint of the protection API and decodes the answer into created. It
+// reports whether both succeeded.
+func (x *execution) create(endpoint, protection, body string, created any) bool {
+	status, answer, err := x.engine.op.Send(x.ctx, http.MethodPost, endpoint, protection, body)
+	return err == nil && status/100 == 2 && json.Unmarshal(answer, created) == nil
 }
 
 // row finds the first row of this path, whole and ignoring case, and method; oxd 4 takes the last.
@@ -262,11 +268,10 @@ func registerTicket(x *execution, row resourceRow) (string, error) {
 		scopes = row.scopes
 	}
 	body := oxdwire.Marshal(map[string]any{"resource_id": row.resourceID, "resource_scopes": scopes})
-	status, answer, err := x.engine.op.Send(x.ctx, http.MethodPost, m.Permission, protection, body)
 	var created struct {
 		Ticket string `json:"ticket"`
 	}
-	if err != nil || status/100 != 2 || json.Unmarshal(answer, &created) != nil || created.Ticket == "" {
+	if !x.create(m.Permission, protection, body, &created) || created.Ticket == "" {
 		return "", idp.ErrInternal
 	}
 	return created.Ticket, nil

@@ -38,6 +38,11 @@ func BadRequest(code, description string) *Error {
 	return &Error{http.StatusBadRequest, code, description}
 }
 
+// Unavailable returns an Error with the status 503.
+func Unavailable(description string) *Error {
+	return &Error{http.StatusServiceUnavailable, "temporarily_unavailable", description}
+}
+
 // Write answers with the error.
 func (e *Error) Write(w http.ResponseWriter) {
 	if e.Status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {

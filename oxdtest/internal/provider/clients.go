@@ -249,9 +249,7 @@ func (c *clients) serveRegister(w http.ResponseWriter, r *http.Request) {
 	}
 	c.mu.Unlock()
 	if full {
-		(&oauth.Error{
-			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: "there are too many clients",
-		}).Write(w)
+		oauth.Unavailable("there are too many clients").Write(w)
 		return
 	}
 	c.write(w, http.StatusCreated, client)

@@ -116,9 +116,7 @@ func (t *tokens) refreshTokens(r *http.Request, client *Client) (map[string]any,
 		select {
 		case <-time.After(delay):
 		case <-r.Context().Done():
-			return nil, &oauth.Error{
-				Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: "the request was given up",
-			}
+			return nil, oauth.Unavailable("the request was given up")
 		}
 	}
 	t.mu.Lock()

@@ -69,9 +69,7 @@ func (s *Server) serveResourceCreate(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Unlock()
 	if full {
-		(&oauth.Error{
-			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Description: "there are too many resources",
-		}).Write(w)
+		oauth.Unavailable("there are too many resources").Write(w)
 		return
 	}
 	w.Header().Set("Location", s.issuer+pathResource+"/"+res.ID)
