@@ -147,8 +147,8 @@ func TestTheOwnRequestTargetIsCleanedToo(t *testing.T) {
 	})
 }
 
-// finish completes a login that began at an authorization URL with a login cookie, and gives where
-// the callback leads.
+// finish completes the login of an authorization URL and a login cookie. It returns where the
+// callback leads.
 func (a *app) finish(authorizationURL, cookie string) string {
 	a.t.Helper()
 	b := a.srv.Browser()
@@ -503,7 +503,7 @@ func TestACallbackHealsItself(t *testing.T) {
 		callback *url.URL
 	}
 	for name, tc := range map[string]struct {
-		before func(visit) *oxdtest.Browser // gives the browser that visits the callback
+		before func(visit) *oxdtest.Browser // returns the browser that visits the callback
 		want   string                       // on the page at the end
 		status int
 	}{

@@ -26,8 +26,8 @@ import (
 	"example.com/oxdauth"
 )
 
-// fragmentHead stands before the code of the documents that is no whole program. The names it gives
-// may be used, and may be declared anew.
+// fragmentHead is put before code of the documents that is no whole program. The code can use the
+// names that it declares, and can declare them anew.
 const fragmentHead = `func _(ctx context.Context, client *oxd.Client, auth *oxdauth.Middleware, guard *oxdauth.Guard,
 	mux *http.ServeMux, app, page http.Handler, w http.ResponseWriter, r *http.Request, key, previousKey []byte) {
 `

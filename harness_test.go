@@ -179,7 +179,8 @@ func (a *app) navigation(path string, header ...string) *http.Request {
 	return a.request(http.MethodGet, path, append([]string{"Accept", "text/html"}, header...)...)
 }
 
-// callback drives a login up to the provider's answer and gives the callback URL, not yet visited.
+// callback drives a login up to the provider's answer. It returns the callback URL, not yet
+// visited.
 func (a *app) callback(b *oxdtest.Browser, page string) *url.URL {
 	a.t.Helper()
 	var last *url.URL
@@ -230,7 +231,7 @@ func (a *app) hasCookie(b *oxdtest.Browser, prefix string) bool {
 	return false
 }
 
-// raw sends a request line no http.Client would send and gives the whole answer.
+// raw sends a request line no http.Client would send and returns the whole answer.
 func (a *app) raw(requestLine string) string {
 	a.t.Helper()
 	u, err := url.Parse(a.base)

@@ -167,7 +167,7 @@ func (a *guardApp) checks() (list []string) {
 	return list
 }
 
-// asked runs f and gives the questions it led to.
+// asked runs f and returns the questions that f led to.
 func (a *guardApp) asked(f func()) []string {
 	before := len(a.checks())
 	f()

@@ -34,7 +34,7 @@ func (a *guardApp) toGathering(b *oxdtest.Browser) *http.Response {
 	return page
 }
 
-// claimsReturn answers the questions and gives the URL the browser would come back to.
+// claimsReturn answers the questions and returns the URL the browser would come back to.
 func (a *guardApp) claimsReturn(b *oxdtest.Browser, page *http.Response, country string) *url.URL {
 	a.t.Helper()
 	var back *url.URL

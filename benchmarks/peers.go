@@ -21,7 +21,7 @@ import (
 	"example.com/oxdauth"
 )
 
-// newKeepers gives oxdauth, first, and its peers, all with the session of this payload.
+// newKeepers returns oxdauth, first, and its peers, all with the session of this payload.
 func newKeepers(a *app, p payload) ([]*keeper, error) {
 	s := a.sessions[p.name]
 	jwe, err := jweKeeper()

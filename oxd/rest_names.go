@@ -44,7 +44,7 @@ func restParams(command string, params json.RawMessage) ([]byte, error) {
 // put sets a value made of strings, which always can be encoded.
 func (o object) put(name string, value any) { o[name], _ = encode(value) }
 
-// restAnswer gives userinfo the shape of 3.1, where the claims have a name of
+// restAnswer brings userinfo into the shape of 3.1, where the claims have a name of
 // their own. oxd 4 passes on what the provider said, its errors as well, both
 // with HTTP 200; as in 3.1, such an error has no claims.
 func restAnswer(command string, o object, body []byte) json.RawMessage {

@@ -46,7 +46,7 @@ func fewFields(data []byte, visit func(name, value []byte)) error {
 	})
 }
 
-// eachField walks over a JSON object. What it gives are parts of data.
+// eachField walks over a JSON object. It yields parts of data.
 func eachField(data []byte, visit func(name, value []byte) error) error {
 	data = trim(data)
 	if !json.Valid(data) || data[0] != '{' {

@@ -17,7 +17,7 @@ import (
 	"example.com/oxdauth/oxdtest"
 )
 
-// rest sends one request and gives status and body.
+// rest sends one request and returns status and body.
 func rest(t *testing.T, s *oxdtest.Server, path, body string, header ...string) (int, string) {
 	t.Helper()
 	res, text := postTo(t, s, s.RESTURL+path, body, header...)
@@ -31,7 +31,7 @@ func object4(t *testing.T, text string) object {
 	return o
 }
 
-// register4 gives oxd_id and a token for commands.
+// register4 returns oxd_id and a token for commands.
 func register4(t *testing.T, s *oxdtest.Server, more string) (site object, token string) {
 	t.Helper()
 	status, body := rest(t, s, "/register-site", `{"op_host":"`+s.Provider.URL+`","redirect_uris":["https://app.example/cb","https://app.example/other"],

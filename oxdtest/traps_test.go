@@ -26,7 +26,7 @@ func started(t *testing.T, cfg oxdtest.Config) *oxdtest.Server {
 
 type object = map[string]any
 
-// codeAndState signs a user in and gives what the provider sends back.
+// codeAndState signs a user in and returns what the provider sends back.
 func codeAndState(t *testing.T, s *oxdtest.Server, id, user, password string) (code, state string) {
 	t.Helper()
 	data, errorCode, description := send(t, s, "get_authorization_url", object{"oxd_id": id})

@@ -190,7 +190,7 @@ func TestTheTwentyVectorsHold(t *testing.T) {
 	})
 }
 
-// send sends one command over a connection of its own and gives the data, or the error code and
+// send sends one command over a connection of its own and returns the data, or the error code and
 // description.
 func send(t *testing.T, s *oxdtest.Server, command string, params any) (data map[string]any, code, description string) {
 	t.Helper()
@@ -278,7 +278,7 @@ func TestParametersAreCoercedAsTheRealServerDoes(t *testing.T) {
 	}
 }
 
-// register makes a site and gives its id.
+// register makes a site and returns its id.
 func register(t *testing.T, s *oxdtest.Server) string {
 	t.Helper()
 	data, code, description := send(t, s, "register_site", siteParams(s))

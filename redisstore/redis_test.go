@@ -76,7 +76,7 @@ func (s *server) stop() {
 	s.cmd = nil
 }
 
-// dump gives every key with its value, readable or not.
+// dump returns every key with its value, readable or not.
 func (s *server) dump() map[string]string {
 	s.t.Helper()
 	all := map[string]string{}

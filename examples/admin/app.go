@@ -13,8 +13,8 @@ import (
 	"example.com/oxdauth/oxd"
 )
 
-// strongACR is the login the settings need. Providers name their logins freely; "otp" is a common
-// name for a one-time password and the one the embedded provider knows.
+// strongACR is the ACR that the settings need. Each provider chooses its own names. The embedded
+// provider has "otp", a common one for a login with a one-time password.
 const strongACR = "otp"
 
 // maxForm bounds the body of every POST, in bytes.

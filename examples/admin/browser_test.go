@@ -159,7 +159,7 @@ func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// get runs an action that gives a value.
+// get runs an action and returns its value.
 func get[T any](b *tab, action chromedp.Action[T]) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
@@ -180,22 +180,22 @@ func (b *tab) fail(err error) {
 	require.NoError(b.t, err, "at %s, which says: %.400s", url, text)
 }
 
-// open loads a page by its address, as somebody who types it, and gives the status after all
+// open loads a page as if somebody had typed its address. It returns the status after all
 // redirects.
 func (b *tab) open(url string) int {
 	b.t.Helper()
 	return int(get(b, chromedp.NavigateResponse(url)).Status)
 }
 
-// press clicks what leads to another page and waits for that page. It gives the answer, after all
+// press clicks a link or button and waits for the next page. It returns the answer after all
 // redirects.
 func (b *tab) press(selector string) *network.Response {
 	b.t.Helper()
 	return b.follow(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
-// follow does what leads to another page and waits for that page. It gives the answer, after all
-// redirects.
+// follow runs an action that leads to another page and waits for that page. It returns the answer
+// after all redirects.
 func (b *tab) follow(action chromedp.Action[chromedp.Void]) *network.Response {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)

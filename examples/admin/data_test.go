@@ -37,7 +37,7 @@ func withID(session *oxdauth.Session, id string) *oxdauth.Session {
 	return session.ForTest(oxdauth.TestSession{ID: id})
 }
 
-// signIn lets somebody sign in and gives their person.
+// signIn lets somebody sign in and returns their person.
 func signIn(t *testing.T, s *store, subject, email string) person {
 	t.Helper()
 	session := sessionOf(subject, email)

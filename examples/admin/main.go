@@ -34,8 +34,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program without the process: it gives the exit status, 2 for a wrong command line and
-// 1 for every other failure, and writes one line to stderr for either.
+// run is the program without the process: it returns the exit status, 2 for a wrong command line
+// and 1 for every other failure, and writes one line to stderr for either.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	cfg, err := parseFlags(args, stdout)
 	if err == nil {
@@ -120,7 +120,7 @@ func serve(ctx context.Context, cfg config, stdout io.Writer, log *slog.Logger) 
 	return srv.Shutdown(stopping)
 }
 
-// inBackground runs f beside the server. The function it gives ends f and waits for that.
+// inBackground runs f beside the server. It returns a function that ends f and waits for that.
 func inBackground(ctx context.Context, f func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

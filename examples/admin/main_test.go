@@ -138,8 +138,8 @@ func TestAnAddressInUseGivesOneLineAndStatus1(t *testing.T) {
 	assert.Equal(t, "admin: "+taken.Addr().String()+" is in use by another program; choose another address with -listen\n", stderr.String())
 }
 
-// startProgram runs the program and gives what it printed up to "Press Ctrl-C", the address in
-// there, and a function that stops it and gives its exit status.
+// startProgram runs the program and returns what it printed up to "Press Ctrl-C", the address in
+// there, and a function that stops it and returns its exit status.
 func startProgram(t *testing.T, args ...string) (printed, origin string, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -148,7 +148,7 @@ func (a *app) dashboard(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// teamSizes sorts teams by size and gives each its share of the largest, in percent, for the bars.
+// teamSizes sorts teams by size and adds the length of their bars, in percent of the largest.
 func teamSizes(teams map[string]int) []teamSize {
 	names := slices.SortedFunc(maps.Keys(teams), func(a, b string) int {
 		return cmp.Or(cmp.Compare(teams[b], teams[a]), cmp.Compare(a, b))

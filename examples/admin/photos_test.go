@@ -109,7 +109,7 @@ func TestATokenForLookingDoesNotEdit(t *testing.T) {
 	})
 }
 
-// try presses a button of the photos page and gives what the answer says, as text.
+// try presses a button of the photos page and returns what the answer says, as text.
 func (s *site) try(t *testing.T, browser *oxdtest.Browser, name string) (*http.Response, string) {
 	t.Helper()
 	answer, text := send(t, browser, s.origin+"/photos", url.Values{"try": {name}})

@@ -1,4 +1,4 @@
-// Command rename gives the module another path, in every file that names it:
+// Command rename sets another path for the module, in every file that names it:
 //
 //	go run ./internal/rename example.org/team/oxdauth
 //
@@ -34,7 +34,7 @@ func main() {
 // elements of plain characters.
 var modulePath = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(/[A-Za-z0-9][A-Za-z0-9._~-]*)+$`)
 
-// rename replaces the module path of the go.mod in root by path and gives the number of files
+// rename replaces the module path of the go.mod in root by path and returns the number of files
 // changed.
 func rename(root, path string) (int, error) {
 	if !modulePath.MatchString(path) {

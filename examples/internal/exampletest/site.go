@@ -62,7 +62,7 @@ func (s *site) do(t *testing.T, b *oxdtest.Browser, method, path string, header 
 	return read(t, res)
 }
 
-// logIn signs a person in through a page and gives where that ends.
+// logIn signs a person in through a page and returns where that ends.
 func (s *site) logIn(t *testing.T, b *oxdtest.Browser, path, user, password string) answer {
 	t.Helper()
 	res, err := b.LogIn(s.base+path, user, password)
@@ -100,7 +100,7 @@ func refusal(t *testing.T, a answer, status int, code string) {
 
 var challengeForm = regexp.MustCompile(`^UMA realm="photos", as_uri="([^"]+)", ticket="([^"]+)"$`)
 
-// challenge requires the refusal of a guard and gives its ticket.
+// challenge requires the refusal of a guard and returns its ticket.
 func (s *site) challenge(t *testing.T, a answer) oxd.Secret {
 	t.Helper()
 	assert.Equal(t, http.StatusUnauthorized, a.StatusCode, a.body)
